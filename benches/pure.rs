@@ -1,0 +1,120 @@
+//! The pure core: signatures by body size, interpretation, amounts, and the search in a receipt by its size.
+//!
+//! Prints times and throughput; asserts none, because a time is a fact about a machine.
+
+#![expect(clippy::unwrap_used, reason = "a bench that cannot set itself up stops")]
+
+use std::hint::black_box;
+
+use alloy_primitives::{Address, B256, U256};
+use chain_config::{Registry, amount};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use jiff::Timestamp;
+use tollgate::chain::Log;
+use tollgate::config::{Provider, Source};
+use tollgate::model::PaymentReference;
+use tollgate::provider::{Verifier, example, interpret, sign};
+use tollgate::verify::events::{TOKEN_PROXY, TRANSFER};
+use tollgate::verify::matcher::{Outcome, Query, Rail, Wanted, reference_topic, search};
+
+const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const PROVIDERS: [Provider; 3] = [Provider::Stripe, Provider::RequestNetwork, Provider::StandardWebhooks];
+const NOW_S: i64 = 1_790_000_000;
+
+fn source(provider: &Provider) -> Source {
+    Source::sample(provider.clone(), &[SECRET])
+}
+
+fn signature(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("signature");
+    let now = Timestamp::from_second(NOW_S).unwrap();
+    for provider in &PROVIDERS {
+        let verifier = Verifier::new(&source(provider)).unwrap();
+        for bytes in [256_usize, 4 * 1024, 64 * 1024, 1024 * 1024] {
+            let body = vec![b'7'; bytes];
+            let headers: HeaderMap = sign::headers(provider, SECRET, &body, now, "msg_1")
+                .into_iter()
+                .map(|(name, value)| {
+                    (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(&value).unwrap())
+                })
+                .collect();
+            assert!(verifier.verify(&headers, &body, now).is_ok());
+            group.throughput(Throughput::Bytes(u64::try_from(bytes).unwrap()));
+            group.bench_function(BenchmarkId::new(provider.name(), bytes), |bencher| {
+                bencher.iter(|| verifier.verify(&headers, black_box(&body), now));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn interpretation(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("interpret");
+    for provider in &PROVIDERS {
+        let source = source(provider);
+        for name in example::types(provider).into_iter().take(3) {
+            let body = example::example(provider, name).unwrap().to_string();
+            group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap()));
+            group.bench_function(BenchmarkId::new(provider.name(), name), |bencher| {
+                bencher.iter(|| interpret(&source, &[], black_box(body.as_bytes())));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn amounts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("amount");
+    for text in ["5", "1234.567890", "123456789012345678901234567890.123456789012345678", "1,5"] {
+        group.bench_with_input(text, text, |bencher, text| bencher.iter(|| amount::parse(black_box(text), 18)));
+    }
+    group.finish();
+}
+
+fn word(address: Address) -> B256 {
+    address.into_word()
+}
+
+/// A receipt with `noise` transfers of others and one payment through the proxy in the middle.
+fn receipt(noise: usize, token: Address, proxy: Address, to: Address, topic: B256) -> Vec<Log> {
+    let value = B256::from(U256::from(1_000_000_u64));
+    let payer = Address::repeat_byte(0x77);
+    let transfer = |to: Address| Log {
+        address: token,
+        topics: vec![TRANSFER, word(payer), word(to)],
+        data: value.to_vec().into(),
+    };
+    let event = [word(token), word(to), value, B256::ZERO, B256::ZERO].concat();
+    let mut logs = vec![transfer(Address::repeat_byte(0x99)); noise];
+    logs.splice(
+        noise / 2..noise / 2,
+        [transfer(to), Log { address: proxy, topics: vec![TOKEN_PROXY, topic], data: event.into() }],
+    );
+    logs
+}
+
+fn matching(criterion: &mut Criterion) {
+    let registry = Registry::builtin().unwrap();
+    let chain = registry.chain("base").unwrap();
+    let (token, proxy) = (chain.token_named("USDC").unwrap(), chain.contracts.erc20_fee_proxy.first().unwrap());
+    let to = Address::repeat_byte(0x42);
+    let topic = reference_topic(&"0x2c3366941274c34c".parse::<PaymentReference>().unwrap());
+    let wanted = [Wanted { way: 0, token: Some(token.address), recipients: vec![to] }];
+    let query =
+        Query { contracts: &chain.contracts, tokens: &chain.tokens, wanted: &wanted, rail: Rail::Reference(topic) };
+    let mut group = criterion.benchmark_group("search");
+    for noise in [0_usize, 8, 64, 512] {
+        let logs = receipt(noise, token.address, *proxy, to, topic);
+        assert!(matches!(search(&query, &logs), Outcome::Found(_)), "the payment is found among {noise}");
+        group.throughput(Throughput::Elements(u64::try_from(logs.len()).unwrap()));
+        group.bench_function(BenchmarkId::from_parameter(logs.len()), |bencher| {
+            bencher.iter(|| search(&query, black_box(&logs)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(pure, signature, interpretation, amounts, matching);
+criterion_main!(pure);

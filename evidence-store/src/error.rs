@@ -1,0 +1,101 @@
+//! One error type an operation; each says what to do next.
+
+use std::path::PathBuf;
+
+/// Why the log was not opened. Nothing was changed, and opening again is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another handle in this one, has it open.
+    #[error("{path} is in use by {}: stop it first, or wait for it to end", holder_text(*holder))]
+    Locked {
+        /// The log's folder.
+        path: PathBuf,
+        /// The process that holds it, where it could be read.
+        holder: Option<u32>,
+    },
+    /// A later release wrote it.
+    #[error("{path} was written by a later release ({what}): run that release; this one has changed nothing")]
+    Newer {
+        /// The log's folder.
+        path: PathBuf,
+        /// What is not known here.
+        what: String,
+    },
+    /// What is stored contradicts itself.
+    #[error(
+        "the evidence log in {path} is damaged: {what}. Nothing was repaired. Keep a copy of the folder as it is, \
+         check the disk, then restore a backup of it"
+    )]
+    Damaged {
+        /// The log's folder.
+        path: PathBuf,
+        /// What contradicts what.
+        what: String,
+    },
+    /// The folder cannot be read or written.
+    #[error("cannot use {path}: {source}. Check that it exists, is writable by this user and that its disk answers")]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+fn holder_text(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// Why a delivery was not acknowledged. Appending again is safe: at worst the log holds one more copy of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The disk is nearly full; the log was not touched.
+    #[error("{free} bytes are free and {reserve} are kept in reserve: free some space")]
+    BelowReserve {
+        /// Free bytes; 0 when the disk does not say.
+        free: u64,
+        /// Bytes that must stay free.
+        reserve: u64,
+    },
+    /// A write failed, now or before. The process must end; recovery decides whether this delivery is stored.
+    #[error("the evidence log takes no more: {0}. Restart; the delivery may or may not be stored")]
+    Poisoned(String),
+    /// The queue stayed full for two seconds; nothing was written.
+    #[error("the evidence log is busy: try again")]
+    Busy,
+    /// [`crate::Store::close`] was called; nothing was written.
+    #[error("the evidence log is closed")]
+    Closed,
+    /// Larger than a record may be; nothing was written.
+    #[error("a record of {bytes} bytes is over the limit of {limit}: lower the limit on bodies")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Why a record could not be read. Reading again is safe.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// What is stored contradicts itself.
+    #[error("record {seq} of the evidence log is damaged: {what}. Check the disk, then restore a backup")]
+    Damaged {
+        /// The record, or the place where one is missing.
+        seq: u64,
+        /// What contradicts what.
+        what: String,
+    },
+    /// A later release wrote it.
+    #[error("record {seq} was written by a later release ({what}): run that release")]
+    Newer {
+        /// The record.
+        seq: u64,
+        /// What is not known here.
+        what: String,
+    },
+    /// The engine could not read.
+    #[error("the evidence log cannot be read: {0}. Check its disk")]
+    Engine(String),
+}

@@ -1,0 +1,195 @@
+//! Opening: what is there is believed only as far as it proves itself.
+//!
+//! Never repairs and never drops a record: the one thing let go, inside RocksDB, is a torn end of the write-ahead log
+//! that no fsync covered. Work is bounded whatever the size of the log: the families, the facts about the log, and
+//! its last [`TAIL_RECORDS_MAX`] records. The rest is verified as it is read.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use rocksdb::{ErrorKind, IteratorMode, WriteBatch};
+use uuid::Uuid;
+
+use crate::check;
+use crate::delivery::Head;
+use crate::engine::{Engine, Fault, is_damage};
+use crate::envelope::{READ_FORMATS, WRITE_FORMAT};
+use crate::error::{OpenError, ReadError};
+use crate::holder::Holder;
+use crate::keys;
+use crate::link::GENESIS;
+use crate::reader::engine_error;
+
+/// The log's database inside its folder.
+pub(crate) const LOG_FOLDER: &str = "log";
+/// Records verified from the end.
+const TAIL_RECORDS_MAX: usize = 64;
+/// Stored bytes read for that, beyond the last record.
+const TAIL_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A log that proved itself.
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) log_id: Uuid,
+    pub(crate) head: Head,
+}
+
+/// Opens the log in `folder`, or makes a new one.
+pub(crate) fn open(folder: &Path) -> Result<Opened, OpenError> {
+    let path = folder.join(LOG_FOLDER);
+    fs::create_dir_all(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
+    let holder = Holder::take(folder)?;
+    let fate = before(&path)?;
+    let engine = Engine::open(&path, holder).map_err(|error| refused(&path, fate, error))?;
+    let log_id = identify(&engine, &path)?;
+    let head = tail(&engine).map_err(|error| unread(&path, error))?;
+    tracing::info!(path = %folder.display(), %log_id, seq = head.seq, "opened the evidence log");
+    Ok(Opened { engine, log_id, head })
+}
+
+/// Whether a log was there before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Existing,
+    New,
+}
+
+/// Looks before RocksDB may write. Without its file `CURRENT` it would start an empty log over the old one's files.
+fn before(path: &Path) -> Result<Fate, OpenError> {
+    let io = |source: std::io::Error| OpenError::Io { path: path.to_owned(), source };
+    if path.join("CURRENT").try_exists().map_err(io)? {
+        let families = Engine::families(path).map_err(|error| refused(path, Fate::Existing, error))?;
+        return match families.into_iter().find(|name| !keys::FAMILIES.contains(&name.as_str())) {
+            None => Ok(Fate::Existing),
+            Some(name) => Err(OpenError::Newer { path: path.to_owned(), what: format!("column family {name}") }),
+        };
+    }
+    for entry in fs::read_dir(path).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
+        if matches!(extension, Some("sst" | "blob" | "log")) {
+            let what = format!("{} is there and the file CURRENT is not", Path::new(&name).display());
+            return Err(OpenError::Damaged { path: path.to_owned(), what });
+        }
+    }
+    Ok(Fate::New)
+}
+
+fn refused(path: &Path, fate: Fate, error: rocksdb::Error) -> OpenError {
+    let kind = error.kind();
+    let damage = is_damage(&error);
+    let what = error.into_string();
+    // A lock that only RocksDB knows, for example of its command line tool. Its binding has no kind for it.
+    if kind == ErrorKind::IOError && (what.contains("lock hold by current process") || what.contains("While lock file"))
+    {
+        return OpenError::Locked { path: path.to_owned(), holder: None };
+    }
+    // In a new folder nothing can be lost yet.
+    if kind == ErrorKind::IOError && !(damage && fate == Fate::Existing) {
+        return OpenError::Io { path: path.to_owned(), source: std::io::Error::other(what) };
+    }
+    OpenError::Damaged { path: path.to_owned(), what }
+}
+
+fn unread(path: &Path, error: ReadError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        ReadError::Damaged { seq, what } => OpenError::Damaged { path, what: format!("record {seq}: {what}") },
+        ReadError::Newer { seq, what } => OpenError::Newer { path, what: format!("record {seq}: {what}") },
+        ReadError::Engine(what) => OpenError::Io { path, source: std::io::Error::other(what) },
+    }
+}
+
+/// The id of the log; a new log gets one, durable before anything else is written.
+fn identify(engine: &Engine, path: &Path) -> Result<Uuid, OpenError> {
+    let damaged = |what: &str| OpenError::Damaged { path: path.to_owned(), what: what.to_owned() };
+    let engine_error = |fault: Fault| unread(path, fault.into());
+    let facts = engine.family(keys::META).map_err(engine_error)?;
+    let get = |key| engine.db().get_cf(facts, key).map_err(|error| refused(path, Fate::Existing, error));
+    match (get(keys::FORMAT_KEY)?.as_deref(), get(keys::LOG_ID_KEY)?) {
+        (Some([format]), Some(id)) if READ_FORMATS.contains(format) => {
+            Uuid::from_slice(&id).map_err(|_| damaged("the id of the log is no UUID"))
+        }
+        (Some([format]), _) if READ_FORMATS.end() < format => {
+            Err(OpenError::Newer { path: path.to_owned(), what: format!("format {format}") })
+        }
+        (None, None) if last(engine).map_err(|error| unread(path, error))?.is_none() => {
+            let log_id = Uuid::now_v7();
+            let mut batch = WriteBatch::default();
+            batch.put_cf(facts, keys::FORMAT_KEY, [WRITE_FORMAT]);
+            batch.put_cf(facts, keys::LOG_ID_KEY, log_id.as_bytes());
+            engine.write_synced(batch).map_err(engine_error)?;
+            Ok(log_id)
+        }
+        _ => Err(damaged("there are records, and the format or the id of the log is missing")),
+    }
+}
+
+fn last(engine: &Engine) -> Result<Option<(u64, Bytes)>, ReadError> {
+    backwards(engine)?.next().transpose()
+}
+
+/// The records from the last one backwards.
+fn backwards(engine: &Engine) -> Result<impl Iterator<Item = Result<(u64, Bytes), ReadError>>, ReadError> {
+    let entries = engine.db().iterator_cf(engine.family(keys::RECORDS)?, IteratorMode::End);
+    Ok(entries.map(|entry| {
+        let (key, value) = entry.map_err(|error| engine_error(0, error))?;
+        let seq = keys::parse_seq(&key).filter(|seq| *seq != 0);
+        Ok((seq.ok_or_else(|| check::damaged(0, "a record has no number"))?, Bytes::from(value)))
+    }))
+}
+
+/// Verifies the end of the log and answers its head.
+fn tail(engine: &Engine) -> Result<Head, ReadError> {
+    let records = tail_records(engine)?;
+    let mut head = Head { seq: 0, link: GENESIS };
+    for (position, (seq, stored)) in records.iter().rev().enumerate() {
+        if position == 0 && *seq != 1 {
+            head = Head { seq: *seq, link: check::link_of(*seq, stored)? };
+            continue;
+        }
+        let record = check::record(*seq, &head.link, stored)?;
+        indexed(engine, *seq, record.delivery.id)?;
+        head = Head { seq: *seq, link: record.link };
+    }
+    Ok(head)
+}
+
+/// The last records, the last one first, without gaps; one more than is verified, because the chain needs the link
+/// before the first.
+fn tail_records(engine: &Engine) -> Result<Vec<(u64, Bytes)>, ReadError> {
+    let mut records: Vec<(u64, Bytes)> = Vec::new();
+    let mut room = TAIL_BYTES_MAX;
+    for entry in backwards(engine)? {
+        let (seq, stored) = entry?;
+        if let Some((after, _)) = records.last()
+            && seq.checked_add(1) != Some(*after)
+        {
+            return Err(check::damaged(after.saturating_sub(1), "it is missing"));
+        }
+        let enough = TAIL_RECORDS_MAX < records.len() || room < stored.len();
+        room = room.saturating_sub(stored.len());
+        records.push((seq, stored));
+        if enough && 1 < records.len() {
+            return Ok(records);
+        }
+    }
+    match records.last() {
+        Some((first, _)) if *first != 1 => Err(check::damaged(first.saturating_sub(1), "it is missing")),
+        _ => Ok(records),
+    }
+}
+
+/// A record and its entry by id were written in one batch: one without the other is damage.
+fn indexed(engine: &Engine, seq: u64, id: Uuid) -> Result<(), ReadError> {
+    let found = engine.db().get_cf(engine.family(keys::IDS)?, id.as_bytes()).map_err(Fault::from)?;
+    if found.as_deref().and_then(keys::parse_seq) == Some(seq) {
+        Ok(())
+    } else {
+        Err(check::damaged(seq, "its id does not lead to it"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! The admin side: health, metrics, and the HTTP API of operators and the backend.
+//!
+//! Reads and commands only; no stage runs here. Every answer under `/api/v1` is the contract's envelope, every
+//! request there carries a bearer token with a role (`admin::auth`). Loopback unless configured otherwise.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, put};
+use evidence_store::Store;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ledger::Ledger;
+use crate::net::Tower;
+use crate::task::{Stop, Wakes};
+use crate::telemetry::Metrics;
+
+mod auth;
+mod deliveries;
+mod envelope;
+mod events;
+mod expectations;
+mod health;
+mod problem;
+mod view;
+
+/// Largest request body: an expectation with its 4 KiB of metadata fits many times.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Api(Arc<Parts>);
+
+/// The pieces of an [`Api`].
+pub struct Parts {
+    /// Sources, tokens, chains.
+    pub config: Arc<Config>,
+    /// What is known and due.
+    pub ledger: Arc<dyn Ledger>,
+    /// Bytes and headers of deliveries.
+    pub evidence: Store,
+    /// Time.
+    pub clock: Clock,
+    /// Instruments.
+    pub metrics: Metrics,
+    /// A PUT may free events.
+    pub wakes: Wakes,
+    /// Set while the process drains.
+    pub draining: Stop,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Api {
+    /// Wraps the parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Everything, for the admin listener.
+    pub fn router(&self) -> Router {
+        let api = Router::new()
+            .route("/deliveries", get(deliveries::list))
+            .route("/deliveries/{id}", get(deliveries::show))
+            .route("/deliveries/{id}/raw", get(deliveries::raw))
+            .route("/events", get(events::list))
+            .route("/events/{id}", get(events::show))
+            .route("/expectations", get(expectations::list))
+            .route("/expectations/{id}", put(expectations::put).get(expectations::show).delete(expectations::cancel));
+        Router::new()
+            .nest("/api/v1", api)
+            .merge(Self::open_routes())
+            .fallback(problem::not_found)
+            .method_not_allowed_fallback(problem::method_not_allowed)
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .layer(from_fn_with_state(self.clone(), envelope::wrap))
+            .with_state(self.clone())
+    }
+
+    /// [`Api::router`] for the accept loop.
+    pub fn service(&self) -> Tower<Router> {
+        Tower::new(self.router(), problem::fault)
+    }
+
+    /// [`Api::health_router`] for the accept loop.
+    pub fn health_service(&self) -> Tower<Router> {
+        Tower::new(self.health_router(), problem::fault)
+    }
+
+    /// Health and metrics only, for the telemetry listener: nothing here needs a token or shows data.
+    pub fn health_router(&self) -> Router {
+        Self::open_routes()
+            .fallback(problem::not_found)
+            .method_not_allowed_fallback(problem::method_not_allowed)
+            .layer(from_fn_with_state(self.clone(), envelope::wrap))
+            .with_state(self.clone())
+    }
+
+    fn open_routes() -> Router<Self> {
+        Router::new()
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz))
+            .route("/metrics", get(health::metrics))
+    }
+}

@@ -1,0 +1,365 @@
+//! The composition root: builds the gateway in flow order, runs it, drains it in flow order.
+//!
+//! Nothing is decided here. The log is opened first and closed last: an acked delivery must outlive everything else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evidence_store::Store;
+use tokio::task::JoinHandle;
+
+use crate::admin::{self, Api};
+use crate::chain::nodes::{Nodes, NodesError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ingress::{BadSource, Ingress, Public};
+use crate::intake::{self, IntakeError};
+use crate::ledger::sqlite::{self, Sqlite};
+use crate::ledger::{Cursor, IntakeBatch, Ledger, LedgerError};
+use crate::net::{self, BindError, Listener};
+use crate::task::{self, Stop, StopSwitch, Wakes};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::observe;
+use crate::{forward, verify};
+
+/// Between looks at a folder that another process holds.
+const LOCK_POLL: Duration = Duration::from_millis(200);
+/// How long the stages behind the log may take to finish what they hold.
+const STAGES_DRAIN_MAX: Duration = Duration::from_secs(30);
+
+/// Why the gateway did not start. Nothing was served.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The evidence log.
+    #[error(transparent)]
+    Evidence(#[from] evidence_store::OpenError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] sqlite::OpenError),
+    /// Rule 27: a log with deliveries and a ledger that never saw them.
+    #[error(
+        "LEDGER_MISSING: {path} does not exist, is empty or never saw a log, but the evidence log holds {deliveries} \
+         deliveries; restore the ledger that belongs to this log, or the whole data folder, from a backup"
+    )]
+    LedgerMissing {
+        /// Where it ought to be.
+        path: String,
+        /// Records in the log.
+        deliveries: u64,
+    },
+    /// The log and the ledger do not belong together.
+    #[error(transparent)]
+    Rewound(#[from] IntakeError),
+    /// The ledger does not say where it stands.
+    #[error(transparent)]
+    LedgerSilent(#[from] LedgerError),
+    /// A source's secrets.
+    #[error(transparent)]
+    Source(#[from] BadSource),
+    /// A node's URL.
+    #[error(transparent)]
+    Chain(#[from] NodesError),
+    /// A destination.
+    #[error(transparent)]
+    Forward(#[from] forward::BuildError),
+    /// A port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// Why the gateway ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A write to the log failed: nothing was acked after it; recovery at the next start decides what is stored.
+    #[error(
+        "the evidence log is poisoned: {0}; nothing was acknowledged after it. Restart: opening checks what is stored"
+    )]
+    Poisoned(String),
+    /// Intake cannot go on.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// A stage ended by itself, which is a defect.
+    #[error("{0} ended by itself")]
+    Ended(&'static str),
+}
+
+/// A gateway that is built and listens, and serves once [`App::run`] is called.
+pub struct App {
+    config: Arc<Config>,
+    clock: Clock,
+    metrics: Metrics,
+    wakes: Wakes,
+    evidence: Store,
+    ledger: Arc<dyn Ledger>,
+    /// Where the ledger stands in the log.
+    cursor: Cursor,
+    ingress: Arc<Ingress>,
+    nodes: Arc<Nodes>,
+    forward: forward::Worker,
+    public: Listener,
+    admin: Listener,
+    telemetry: Option<Listener>,
+}
+
+impl App {
+    /// Opens the stores, builds every stage, binds the listeners. `lock_wait` is how long to wait for another process
+    /// to let go of the data folder.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn build(config: Config, clock: Clock, lock_wait: Duration) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let metrics = Metrics::new();
+        let wakes = Wakes::default();
+        let evidence = open_evidence(&config, &metrics, lock_wait).await?;
+        let (ledger, cursor) = open_ledger(&config, &clock, &evidence).await?;
+        let ingress = Ingress::new(Arc::clone(&config), evidence.clone(), clock.clone(), metrics.clone())?;
+        let nodes = Arc::new(Nodes::new(&config.chains, metrics.clone())?);
+        let forward = forward::Worker::new(Arc::clone(&ledger), &config, clock.clone(), &metrics, wakes.clone())?;
+        let public = Listener::bind(config.ingress.listen)?;
+        let admin = Listener::bind(config.admin.listen)?;
+        let telemetry = config.telemetry.listen.map(Listener::bind).transpose()?;
+        Ok(Self {
+            config,
+            clock,
+            metrics,
+            wakes,
+            evidence,
+            ledger,
+            cursor,
+            ingress,
+            nodes,
+            forward,
+            public,
+            admin,
+            telemetry,
+        })
+    }
+
+    /// Where providers post.
+    #[must_use]
+    pub fn public_address(&self) -> SocketAddr {
+        self.public.local_addr()
+    }
+
+    /// Where operators and the backend call.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `stop`, then drains in flow order.
+    ///
+    /// # Errors
+    /// When the log is poisoned, or a stage cannot go on. What was acked is on disk in every case.
+    pub async fn run(self, mut stop: Stop) -> Result<(), RunError> {
+        let evidence = self.evidence.clone();
+        let (delay, grace) = (self.config.shutdown.delay, self.config.shutdown.grace);
+        let mut running = Running::start(self);
+        let ended = tokio::select! {
+            () = stop.wait() => Ok(()),
+            why = evidence.poisoned() => Err(RunError::Poisoned(why)),
+            ended = &mut running.intake => Err(intake_ended(ended)),
+            _ = &mut running.verify => Err(RunError::Ended("verification")),
+            _ = &mut running.forward => Err(RunError::Ended("forwarding")),
+        };
+        match &ended {
+            Ok(()) => {
+                tracing::info!(delay_s = delay.as_secs(), "stopping: not ready any more, still accepting");
+                running.draining.stop();
+                tokio::time::sleep(delay).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "stopping");
+                running.draining.stop();
+            }
+        }
+        running.drain(grace, ended.is_ok()).await;
+        let closing = task::spawn_blocking(move || evidence.close());
+        if closing.await.is_err() {
+            tracing::error!("closing the evidence log failed; everything acknowledged was fsynced before");
+        }
+        tracing::info!("stopped");
+        ended
+    }
+}
+
+/// The stages at work, each with its own switch so that they end in flow order.
+struct Running {
+    draining: StopSwitch,
+    public: (StopSwitch, JoinHandle<net::Drained>),
+    intake_stop: StopSwitch,
+    intake: JoinHandle<Result<(), IntakeError>>,
+    verify_stop: StopSwitch,
+    verify: JoinHandle<()>,
+    forward_stop: StopSwitch,
+    forward: JoinHandle<()>,
+    admin: (StopSwitch, Vec<JoinHandle<net::Drained>>),
+}
+
+impl Running {
+    fn start(app: App) -> Self {
+        let grace = app.config.shutdown.grace;
+        let (draining, drains) = task::stop();
+        let api = Api::new(admin::Parts {
+            config: Arc::clone(&app.config),
+            ledger: Arc::clone(&app.ledger),
+            evidence: app.evidence.clone(),
+            clock: app.clock.clone(),
+            metrics: app.metrics.clone(),
+            wakes: app.wakes.clone(),
+            draining: drains,
+        });
+        let (admin_stop, admin_stops) = task::stop();
+        let mut side = vec![task::spawn(
+            "admin",
+            net::serve(app.admin, net::Limits::admin(), api.service(), admin_stops.clone(), grace),
+        )];
+        if let Some(listener) = app.telemetry {
+            let serve = net::serve(listener, net::Limits::admin(), api.health_service(), admin_stops, grace);
+            side.push(task::spawn("telemetry", serve));
+        }
+        let (forward_stop, stops) = task::stop();
+        let forward = task::spawn("forward", app.forward.run(stops));
+        let verify = verify::Worker::new(
+            Arc::clone(&app.ledger),
+            app.nodes,
+            app.evidence.clone(),
+            Arc::clone(&app.config),
+            app.clock.clone(),
+            app.metrics.clone(),
+            app.wakes.clone(),
+        );
+        let (verify_stop, stops) = task::stop();
+        let verify = task::spawn("verify", verify.run(stops));
+        let intake = intake::Worker::new(
+            app.evidence,
+            app.ledger,
+            app.cursor,
+            Arc::clone(&app.config),
+            app.clock,
+            app.metrics,
+            app.wakes,
+        );
+        let (intake_stop, stops) = task::stop();
+        let intake = task::spawn("intake", intake.run(stops));
+        let (public_stop, stops) = task::stop();
+        let limits = net::Limits::ingress(&app.config.ingress);
+        let public = task::spawn("ingress", net::serve(app.public, limits, Public(app.ingress), stops, grace));
+        Self {
+            draining,
+            public: (public_stop, public),
+            intake_stop,
+            intake,
+            verify_stop,
+            verify,
+            forward_stop,
+            forward,
+            admin: (admin_stop, side),
+        }
+    }
+
+    /// Ends the stages in flow order. After a failure the stages behind the log are not waited for: what they hold is
+    /// on disk, and the next start finds it.
+    async fn drain(self, grace: Duration, orderly: bool) {
+        self.public.0.stop();
+        let drained = self.public.1.await;
+        if let Ok(drained) = drained {
+            tracing::info!(aborted = drained.aborted, grace_s = grace.as_secs(), "ingress drained");
+        }
+        self.intake_stop.stop();
+        self.verify_stop.stop();
+        self.forward_stop.stop();
+        if orderly {
+            let stages = async {
+                drop(self.intake.await);
+                drop(self.verify.await);
+                drop(self.forward.await);
+            };
+            if tokio::time::timeout(STAGES_DRAIN_MAX, stages).await.is_err() {
+                tracing::warn!("stages were still busy; what they hold is on disk and is found at the next start");
+            }
+        }
+        self.admin.0.stop();
+        for listener in self.admin.1 {
+            drop(listener.await);
+        }
+    }
+}
+
+fn intake_ended(ended: Result<Result<(), IntakeError>, tokio::task::JoinError>) -> RunError {
+    match ended {
+        Ok(Err(error)) => RunError::Intake(error),
+        Ok(Ok(())) | Err(_) => RunError::Ended("intake"),
+    }
+}
+
+async fn open_evidence(config: &Config, metrics: &Metrics, lock_wait: Duration) -> Result<Store, StartError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let commits = metrics.clone();
+        let options = evidence_store::Options {
+            path: config.evidence.path.clone(),
+            reserve_bytes: config.evidence.reserve,
+            rejected_max_bytes: config.evidence.rejected_max,
+            repeats_max: config.evidence.repeats_max,
+            observer: Some(Arc::new(move |commit: evidence_store::Commit| {
+                observe(&commits.fsync, commit.fsync);
+                commits.batch.observe(f64::from(u32::try_from(commit.deliveries).unwrap_or(u32::MAX)));
+            })),
+        };
+        match task::spawn_blocking(move || Store::open(options)).await {
+            Ok(Err(error @ evidence_store::OpenError::Locked { .. })) if waited < lock_wait => {
+                if waited.is_zero() {
+                    tracing::info!(%error, wait_s = lock_wait.as_secs(), "waits for the data folder");
+                }
+                tokio::time::sleep(LOCK_POLL).await;
+                waited += LOCK_POLL;
+            }
+            Ok(opened) => return Ok(opened?),
+            Err(panic) => {
+                let source = std::io::Error::other(panic.to_string());
+                let path = config.evidence.path.clone();
+                return Err(evidence_store::OpenError::Io { path, source }.into());
+            }
+        }
+    }
+}
+
+/// Opens the ledger, checks that it belongs to the log, and says where it stands.
+async fn open_ledger(
+    config: &Config,
+    clock: &Clock,
+    evidence: &Store,
+) -> Result<(Arc<dyn Ledger>, Cursor), StartError> {
+    let path = config.ledger.path.clone();
+    let deliveries = evidence.head().seq;
+    // An empty file is no ledger either: taken for a new one, everything in the log would be sent a second time.
+    let is_missing = std::fs::metadata(&path).map_or_else(|_| !path.exists(), |facts| facts.len() == 0);
+    if 0 < deliveries && is_missing {
+        return Err(StartError::LedgerMissing { path: path.display().to_string(), deliveries });
+    }
+    let ledger: Arc<dyn Ledger> = Arc::new(Sqlite::open(&path, clock)?);
+    let cursor = match ledger.cursor().await? {
+        Some(cursor) => {
+            intake::check_cursor(evidence, cursor)?;
+            cursor
+        }
+        None if 0 < deliveries => {
+            return Err(StartError::LedgerMissing { path: path.display().to_string(), deliveries });
+        }
+        None => adopt(&*ledger, evidence, clock).await?,
+    };
+    Ok((ledger, cursor))
+}
+
+/// Ties a new ledger to its empty log before the first delivery can be stored. From then on a ledger without a cursor
+/// never belongs to a log with deliveries, not even after a crash before intake.
+async fn adopt(ledger: &dyn Ledger, evidence: &Store, clock: &Clock) -> Result<Cursor, LedgerError> {
+    let head = evidence.head();
+    let to = Cursor { log_id: evidence.log_id(), seq: head.seq, link: head.link };
+    let now_us = clock.now().as_microsecond();
+    ledger.intake(IntakeBatch { from: None, to, now_us, deliveries: Vec::new() }).await?;
+    Ok(to)
+}

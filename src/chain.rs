@@ -1,0 +1,99 @@
+//! Reading chains: a plan goes in, what each node said comes out.
+//!
+//! Nothing here judges. Every node of a chain is asked by itself and its answer is kept by itself, because each raw
+//! answer is a vote that `verify::quorum` counts. It must never let one node's answer stand for another's, and never
+//! write a node's URL anywhere: it may hold a key.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use alloy_primitives::B256;
+
+use crate::model::Anchor;
+
+pub mod nodes;
+pub mod rpc;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod types;
+
+pub use nodes::Nodes;
+pub use types::{Header, Log, Receipt};
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Configured chain name.
+    pub chain: String,
+    /// The transaction.
+    pub tx_hash: B256,
+    /// A block that is known already: its height is looked at and no receipt is asked for. Without one, the height
+    /// comes from the receipts.
+    pub anchor: Option<Anchor>,
+}
+
+/// What was seen: one entry a configured node, in configured order. Empty when the chain is not configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observations {
+    /// Each node's own answer.
+    pub nodes: Vec<NodeObservation>,
+}
+
+/// One node's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeObservation {
+    /// Configured name.
+    pub node: String,
+    /// Who runs it: two nodes of one owner are one opinion.
+    pub owner: String,
+    /// What it said.
+    pub answer: Result<NodeView, NodeError>,
+}
+
+/// The chain as one node shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// Its latest block.
+    pub head: Header,
+    /// Its `safe` block, when the policy names that tag and the node knows it.
+    pub safe: Option<Header>,
+    /// Its `finalized` block, when the node knows it.
+    pub finalized: Option<Header>,
+    /// The receipt. `None` is "I do not know it", never evidence of absence by itself.
+    pub receipt: Option<Receipt>,
+    /// Its block at the height looked at; `None` when it has none there or no height was known.
+    pub header_at: Option<Header>,
+}
+
+/// Why a node's answer does not count. Texts are fixed words, so that no URL and no text of a node gets into a log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// No answer, or none in time: it will be asked again.
+    #[error("no usable answer: {0}")]
+    Unavailable(&'static str),
+    /// It throttles.
+    #[error("it throttles")]
+    RateLimited,
+    /// It answers for another chain: correct the node's URL or the chain's id.
+    #[error("it serves another chain: {0}")]
+    WrongChain(String),
+    /// Its answer contradicts the question or itself.
+    #[error("its answer contradicts itself: {0}")]
+    Fault(&'static str),
+}
+
+/// What a plan answers with.
+pub type Observing<'a> = Pin<Box<dyn Future<Output = Observations> + Send + 'a>>;
+
+/// Reads chains. A trait so that a test can script one without a network.
+pub trait Reader: Send + Sync + 'static {
+    /// Asks every node of the plan's chain. Never fails as a whole: a node that does not answer is an entry.
+    fn observe(&self, plan: Plan) -> Observing<'_>;
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.chain, self.tx_hash)
+    }
+}

@@ -1,0 +1,318 @@
+//! All nodes of all chains, asked side by side.
+//!
+//! Per plan two rounds: first what each node knows (receipt, head, tags), then the header at one common height from
+//! all of them, so that their hashes can be compared. It must never fill in one node's answer from another's. There
+//! is room here for what comes later: a tracker of heads, sharing by block, hedging, budgets.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use chain_config::Tag;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::rpc::{Client, ClientError, Limits, Method, RpcError};
+use super::types::{self, Header, Malformed, Receipt};
+use super::{NodeError, NodeObservation, NodeView, Observations, Observing, Plan, Reader};
+use crate::config::ActiveChain;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{self, Chain as ChainLabel, Node as NodeLabel, Rpc as RpcLabel};
+
+mod side_by_side;
+
+use side_by_side::all;
+
+/// Calls in flight to one node; further ones wait in line.
+const NODE_CALLS_MAX: usize = 16;
+/// A node's chain id is asked again after this, and after every lost connection.
+const IDENTITY_MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// A node that cannot be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("chains.{chain}, node {node}: {error}")]
+pub struct NodesError {
+    /// Configured chain name.
+    pub chain: String,
+    /// Configured node name.
+    pub node: String,
+    /// Why.
+    pub error: ClientError,
+}
+
+/// The nodes of every active chain.
+pub struct Nodes {
+    chains: BTreeMap<String, ChainNodes>,
+}
+
+struct ChainNodes {
+    name: String,
+    chain_id: u64,
+    genesis: Option<B256>,
+    /// Tags that the policy names beside `finalized`, which is always asked: settlement needs it.
+    asks_safe: Option<Tag>,
+    nodes: Vec<Node>,
+    metrics: Metrics,
+}
+
+struct Node {
+    name: String,
+    owner: String,
+    client: Client,
+    calls: Semaphore,
+    /// When the chain id was last seen to be right.
+    identified: Mutex<Option<Instant>>,
+}
+
+/// What a node says before a height is known.
+struct First {
+    head: Header,
+    safe: Option<Header>,
+    finalized: Option<Header>,
+    receipt: Option<Receipt>,
+}
+
+// === impl Nodes ===
+
+impl Nodes {
+    /// Clients for all nodes; connects to none.
+    ///
+    /// # Errors
+    /// When a node's URL is unusable.
+    pub fn new(chains: &BTreeMap<String, ActiveChain>, metrics: Metrics) -> Result<Self, NodesError> {
+        Self::with_limits(chains, metrics, Limits::default())
+    }
+
+    /// As [`Nodes::new`], with other limits for each call.
+    ///
+    /// # Errors
+    /// When a node's URL is unusable.
+    pub fn with_limits(
+        chains: &BTreeMap<String, ActiveChain>,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Result<Self, NodesError> {
+        let mut built = BTreeMap::new();
+        for (name, active) in chains {
+            built.insert(name.clone(), ChainNodes::new(name, active, &metrics, limits)?);
+        }
+        Ok(Self { chains: built })
+    }
+}
+
+impl Reader for Nodes {
+    fn observe(&self, plan: Plan) -> Observing<'_> {
+        Box::pin(async move {
+            match self.chains.get(&plan.chain) {
+                Some(chain) => chain.observe(&plan).await,
+                None => Observations::default(),
+            }
+        })
+    }
+}
+
+// === impl ChainNodes ===
+
+impl ChainNodes {
+    fn new(name: &str, active: &ActiveChain, metrics: &Metrics, limits: Limits) -> Result<Self, NodesError> {
+        let mut nodes = Vec::with_capacity(active.nodes.len());
+        for node in &active.nodes {
+            let failed = |error| NodesError { chain: name.to_owned(), node: node.name.clone(), error };
+            nodes.push(Node {
+                name: node.name.clone(),
+                owner: node.owner.clone(),
+                client: Client::new(&node.url, limits).map_err(failed)?,
+                calls: Semaphore::new(NODE_CALLS_MAX),
+                identified: Mutex::new(None),
+            });
+        }
+        let asks_safe = active.chain.finality.tiers().find_map(|tier| match tier.tag {
+            Some(Tag::Safe) => Some(Tag::Safe),
+            Some(Tag::Finalized) | None => None,
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            chain_id: active.chain.chain_id,
+            genesis: active.chain.genesis,
+            asks_safe,
+            nodes,
+            metrics: metrics.clone(),
+        })
+    }
+
+    async fn observe(&self, plan: &Plan) -> Observations {
+        let firsts = all(self.nodes.iter().map(|node| self.first(node, plan))).await;
+        let height = match &plan.anchor {
+            Some(anchor) => Some(anchor.block_number),
+            None => candidate(self.nodes.iter().zip(&firsts)),
+        };
+        let views = all(self
+            .nodes
+            .iter()
+            .zip(firsts)
+            .map(|(node, first)| async move { self.second(node, first?, height).await }))
+        .await;
+        let nodes = self.nodes.iter().zip(views);
+        let nodes = nodes
+            .map(|(node, answer)| NodeObservation { node: node.name.clone(), owner: node.owner.clone(), answer })
+            .collect();
+        let seen = Observations { nodes };
+        self.report(&seen);
+        seen
+    }
+
+    async fn first(&self, node: &Node, plan: &Plan) -> Result<First, NodeError> {
+        self.identify(node).await?;
+        let receipt = async {
+            match plan.anchor {
+                Some(_) => Ok(None),
+                None => self.receipt(node, plan.tx_hash).await,
+            }
+        };
+        let safe = async {
+            match self.asks_safe {
+                Some(_) => self.tagged(node, "safe").await,
+                None => None,
+            }
+        };
+        let (receipt, head, finalized, safe) =
+            tokio::join!(receipt, self.block(node, json!("latest")), self.tagged(node, "finalized"), safe);
+        let head = head?.ok_or(NodeError::Unavailable("it has no latest block"))?;
+        Ok(First { head, safe, finalized, receipt: receipt? })
+    }
+
+    async fn second(&self, node: &Node, first: First, height: Option<u64>) -> Result<NodeView, NodeError> {
+        let header_at = match height {
+            None => None,
+            Some(height) => self.block(node, json!(format!("{height:#x}"))).await?,
+        };
+        if header_at.is_some_and(|header| Some(header.number) != height) {
+            return Err(NodeError::Fault("header of another height"));
+        }
+        let First { head, safe, finalized, receipt } = first;
+        Ok(NodeView { head, safe, finalized, receipt, header_at })
+    }
+
+    /// Chain id, and the genesis block where one is pinned, once an hour and after every lost connection. A node
+    /// that has pruned its genesis is believed by its chain id.
+    async fn identify(&self, node: &Node) -> Result<(), NodeError> {
+        if node.is_identified() {
+            return Ok(());
+        }
+        let raw = self.call(node, Method::ChainId, json!([])).await?;
+        let chain_id = types::chain_id(&raw).map_err(fault)?;
+        if chain_id != self.chain_id {
+            return Err(NodeError::WrongChain(format!("chain id {chain_id}, configured {}", self.chain_id)));
+        }
+        if let Some(pinned) = self.genesis
+            && let Some(genesis) = self.block(node, json!("0x0")).await?
+            && genesis.hash != pinned
+        {
+            return Err(NodeError::WrongChain(format!("genesis {}, configured {pinned}", genesis.hash)));
+        }
+        node.set_identified(Some(Instant::now()));
+        Ok(())
+    }
+
+    async fn receipt(&self, node: &Node, tx_hash: B256) -> Result<Option<Receipt>, NodeError> {
+        let raw = self.call(node, Method::Receipt, json!([tx_hash])).await?;
+        types::receipt(&raw, tx_hash).map_err(fault)
+    }
+
+    async fn block(&self, node: &Node, which: Value) -> Result<Option<Header>, NodeError> {
+        let raw = self.call(node, Method::Block, json!([which, false])).await?;
+        types::header(&raw).map_err(fault)
+    }
+
+    /// A tag that the node does not know is no answer to the tag, and no fault of the node.
+    async fn tagged(&self, node: &Node, tag: &'static str) -> Option<Header> {
+        self.block(node, json!(tag)).await.unwrap_or_default()
+    }
+
+    async fn call(&self, node: &Node, method: Method, params: Value) -> Result<Box<RawValue>, NodeError> {
+        let _permit = node.calls.acquire().await.map_err(|_| NodeError::Unavailable("closed"))?;
+        let started = Instant::now();
+        let answer = node.client.call(method, params).await;
+        metrics::observe(&self.metrics.rpc, started.elapsed());
+        let outcome = answer.as_ref().err().map_or("ok", |error| error.outcome());
+        let label = RpcLabel::of(&self.name, &node.name, method.as_str(), outcome);
+        self.metrics.rpc_requests.get_or_create(&label).inc();
+        answer.map_err(|error| {
+            if error.lost_the_connection() {
+                node.set_identified(None);
+            }
+            tracing::debug!(chain = self.name, node = node.name, method = method.as_str(), %error, "rpc call failed");
+            match error {
+                RpcError::RateLimited => NodeError::RateLimited,
+                RpcError::Malformed => NodeError::Unavailable("not a JSON-RPC answer"),
+                RpcError::Timeout => NodeError::Unavailable("deadline passed"),
+                RpcError::Connect => NodeError::Unavailable("cannot connect"),
+                RpcError::Io => NodeError::Unavailable("connection broke"),
+                RpcError::Status(_) => NodeError::Unavailable("unexpected HTTP status"),
+                RpcError::TooLarge => NodeError::Unavailable("answer too large"),
+                RpcError::MethodMissing => NodeError::Unavailable("method missing"),
+                RpcError::Refused(_) => NodeError::Unavailable("refused"),
+            }
+        })
+    }
+
+    /// Head lags against the best head, and how far `finalized` trails it. Ages are taken against the head's own
+    /// time, so that no clock is needed here.
+    fn report(&self, seen: &Observations) {
+        let views = || seen.nodes.iter().filter_map(|node| node.answer.as_ref().ok().map(|view| (node, view)));
+        let Some(best) = views().map(|(_, view)| view.head).max_by_key(|head| head.number) else {
+            return;
+        };
+        for (node, view) in views() {
+            let lag = i64::try_from(best.number.saturating_sub(view.head.number)).unwrap_or(i64::MAX);
+            self.metrics.node_head_lag.get_or_create(&NodeLabel::of(&self.name, &node.node)).set(lag);
+        }
+        if let Some(finalized) = views().filter_map(|(_, view)| view.finalized).max_by_key(|header| header.number) {
+            let age = i64::try_from(best.timestamp.saturating_sub(finalized.timestamp)).unwrap_or(i64::MAX);
+            self.metrics.finalized_age.get_or_create(&ChainLabel::of(&self.name)).set(age);
+        }
+        for node in &seen.nodes {
+            if let Err(error @ (NodeError::WrongChain(_) | NodeError::Fault(_))) = &node.answer {
+                tracing::warn!(chain = self.name, node = node.node, %error, "node does not count");
+            }
+        }
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    fn is_identified(&self) -> bool {
+        let at = *self.identified.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < IDENTITY_MAX_AGE)
+    }
+
+    fn set_identified(&self, at: Option<Instant>) {
+        *self.identified.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+}
+
+fn fault(malformed: Malformed) -> NodeError {
+    NodeError::Fault(malformed.0)
+}
+
+/// The height that most owners, then most nodes, put the transaction at; the higher one when they are even.
+fn candidate<'a>(firsts: impl Iterator<Item = (&'a Node, &'a Result<First, NodeError>)>) -> Option<u64> {
+    let mut blocks: BTreeMap<(u64, B256), Vec<&str>> = BTreeMap::new();
+    for (node, first) in firsts {
+        if let Ok(First { receipt: Some(receipt), .. }) = first {
+            blocks.entry((receipt.block_number, receipt.block_hash)).or_default().push(&node.owner);
+        }
+    }
+    let support = |owners: &Vec<&str>| {
+        let distinct: std::collections::BTreeSet<_> = owners.iter().collect();
+        (distinct.len(), owners.len())
+    };
+    blocks.into_iter().max_by_key(|((number, _), owners)| (support(owners), *number)).map(|((number, _), _)| number)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+use super::*;
+use crate::chain::tests::scripted::{Reply, Scripted};
+
+const LIMITS: Limits = Limits { body_max: 4096, deadline: Duration::from_secs(5) };
+
+async fn answer_to(reply: Reply) -> Result<String, RpcError> {
+    let node = Scripted::start(move |_, _| reply.clone()).await;
+    let client = Client::new(&node.url(), LIMITS).unwrap();
+    client.call(Method::ChainId, json!([])).await.map(|raw| raw.get().to_owned())
+}
+
+#[tokio::test]
+async fn an_answer_is_the_result_of_this_very_call() {
+    assert_eq!(answer_to(Reply::Result(json!("0x2105"))).await.as_deref(), Ok("\"0x2105\""));
+    assert_eq!(answer_to(Reply::Result(Value::Null)).await.as_deref(), Ok("null"), "null is an answer");
+    assert_eq!(answer_to(Reply::WrongId(json!("0x2105"))).await, Err(RpcError::Malformed));
+    let no_result = Reply::Http("200 OK", r#"{"jsonrpc":"2.0","id":1}"#.to_owned());
+    assert_eq!(answer_to(no_result).await, Err(RpcError::Malformed), "a missing result is none");
+}
+
+#[tokio::test]
+async fn errors_fall_into_their_classes() {
+    let http = |status| Reply::Http(status, "{}".to_owned());
+    let cases = [
+        (Reply::Error(-32005), RpcError::RateLimited),
+        (http("429 Too Many Requests"), RpcError::RateLimited),
+        (http("402 Payment Required"), RpcError::RateLimited),
+        (Reply::Error(-32601), RpcError::MethodMissing),
+        (Reply::Error(-32008), RpcError::TooLarge),
+        (Reply::Error(-32000), RpcError::Refused(-32000)),
+        (http("500 Internal Server Error"), RpcError::Status(500)),
+        (http("307 Temporary Redirect"), RpcError::Status(307)),
+        (Reply::Http("200 OK", "<html>Welcome</html>".to_owned()), RpcError::Malformed),
+        (Reply::Http("200 OK", String::new()), RpcError::Malformed),
+        (Reply::Http("200 OK", " ".repeat(5000)), RpcError::TooLarge),
+        (Reply::Endless, RpcError::TooLarge),
+    ];
+    for (reply, expected) in cases {
+        assert_eq!(answer_to(reply.clone()).await, Err(expected), "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn deep_nesting_is_refused_and_costs_no_stack() {
+    let deep = format!(r#"{{"jsonrpc":"2.0","id":{}1{}}}"#, "[".repeat(2000), "]".repeat(2000));
+    assert!(deep.len() < LIMITS.body_max);
+    assert_eq!(answer_to(Reply::Http("200 OK", deep)).await, Err(RpcError::Malformed));
+}
+
+#[tokio::test]
+async fn a_silent_node_costs_one_deadline() {
+    let node = Scripted::start(|_, _| Reply::Silence).await;
+    let limits = Limits { deadline: Duration::from_millis(50), ..LIMITS };
+    let client = Client::new(&node.url(), limits).unwrap();
+    assert_eq!(client.call(Method::Block, json!(["latest", false])).await.err(), Some(RpcError::Timeout));
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_one() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Secret::new(format!("http://{}/SECRET-KEY", listener.local_addr().unwrap()));
+    drop(listener);
+    let client = Client::new(&url, LIMITS).unwrap();
+    let error = client.call(Method::ChainId, json!([])).await.err();
+    assert_eq!(error, Some(RpcError::Connect));
+    assert!(error.is_some_and(RpcError::lost_the_connection));
+}
+
+#[test]
+fn no_error_can_show_the_url() {
+    let all = [
+        RpcError::Timeout,
+        RpcError::Connect,
+        RpcError::Io,
+        RpcError::RateLimited,
+        RpcError::Status(500),
+        RpcError::TooLarge,
+        RpcError::Malformed,
+        RpcError::MethodMissing,
+        RpcError::Refused(-1),
+    ];
+    for error in all {
+        let text = format!("{error} {error:?} {}", error.outcome());
+        assert!(!text.contains("http") && !text.contains("KEY"), "{text}");
+    }
+    for bad in ["", "not a url", "ftp://x/", "file:///etc/passwd"] {
+        assert_eq!(Client::new(&Secret::new(bad.to_owned()), LIMITS).err(), Some(ClientError::Url), "{bad}");
+    }
+}

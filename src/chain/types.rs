@@ -1,0 +1,183 @@
+//! What a node's JSON says, read leniently and then checked strictly.
+//!
+//! Unknown fields are ignored (vendors add them); the fields that are used must have their exact shape, and an answer
+//! must belong to the question. `logIndex` is not read: a log's position is its place in the array.
+
+use alloy_primitives::{Address, B256, Bytes};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// One event log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The contract that emitted it.
+    pub address: Address,
+    /// Topics, at most four.
+    pub topics: Vec<B256>,
+    /// Data, as emitted.
+    pub data: Bytes,
+}
+
+/// A receipt. A log's position is its index in `logs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// 1 succeeded, 0 failed; none before Byzantium (EIP-658).
+    pub status: Option<u64>,
+    /// The block the node puts it in: a candidate, because nodes return receipts of orphaned blocks.
+    pub block_hash: B256,
+    /// Height of that block.
+    pub block_number: u64,
+    /// The transaction.
+    pub tx_hash: B256,
+    /// Position in the block.
+    pub tx_index: u64,
+    /// Who sent the transaction; outside the receipts root, informative.
+    pub from: Address,
+    /// Logs in order.
+    pub logs: Vec<Log>,
+}
+
+impl Receipt {
+    /// Whether two nodes say the same: block, position, status and logs. `from` and vendor fields do not count.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (self.status, self.block_hash, self.block_number, self.tx_hash, self.tx_index)
+            == (other.status, other.block_hash, other.block_number, other.tx_hash, other.tx_index)
+            && self.logs == other.logs
+    }
+}
+
+/// The part of a header that is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Height.
+    pub number: u64,
+    /// Hash, as the node states it.
+    pub hash: B256,
+    /// Hash of the block before it.
+    pub parent: B256,
+    /// Unix seconds.
+    pub timestamp: u64,
+}
+
+/// An answer that is not what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+/// Topics a log can carry (EVM: LOG0 to LOG4).
+const TOPICS_MAX: usize = 4;
+
+/// A JSON-RPC quantity: `0x` and at most 64 bits of hexadecimal.
+#[derive(Clone, Copy)]
+struct Quantity(u64);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        quantity(&text).map(Self).ok_or_else(|| serde::de::Error::custom("not a quantity"))
+    }
+}
+
+fn quantity(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x")?;
+    // from_str_radix takes a leading sign, which no quantity has.
+    digits.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawLog {
+    address: Address,
+    topics: Vec<B256>,
+    data: Bytes,
+    transaction_hash: Option<B256>,
+    block_hash: Option<B256>,
+    #[serde(default)]
+    removed: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawReceipt {
+    transaction_hash: B256,
+    transaction_index: Option<Quantity>,
+    block_hash: Option<B256>,
+    block_number: Option<Quantity>,
+    from: Address,
+    status: Option<Quantity>,
+    logs: Vec<RawLog>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawHeader {
+    number: Quantity,
+    hash: B256,
+    parent_hash: B256,
+    timestamp: Quantity,
+}
+
+/// Reads an `eth_chainId` answer.
+///
+/// # Errors
+/// When it is no quantity.
+pub fn chain_id(raw: &RawValue) -> Result<u64, Malformed> {
+    serde_json::from_str::<Quantity>(raw.get()).map(|q| q.0).map_err(|_| Malformed("chain id"))
+}
+
+/// Reads an `eth_getTransactionReceipt` answer. `None` when the node does not know the transaction, or knows it and
+/// has it in no block.
+///
+/// # Errors
+/// When a used field is missing or malformed, or when it is another transaction's receipt.
+pub fn receipt(raw: &RawValue, asked: B256) -> Result<Option<Receipt>, Malformed> {
+    let Some(raw) = serde_json::from_str::<Option<RawReceipt>>(raw.get()).map_err(|_| Malformed("receipt"))? else {
+        return Ok(None);
+    };
+    if raw.transaction_hash != asked {
+        return Err(Malformed("receipt of another transaction"));
+    }
+    let (Some(block_hash), Some(Quantity(block_number)), Some(Quantity(tx_index))) =
+        (raw.block_hash, raw.block_number, raw.transaction_index)
+    else {
+        return Ok(None);
+    };
+    let logs = raw.logs.into_iter().map(|log| checked(log, asked, block_hash)).collect::<Result<_, _>>()?;
+    let status = raw.status.map(|status| status.0);
+    Ok(Some(Receipt { status, block_hash, block_number, tx_hash: asked, tx_index, from: raw.from, logs }))
+}
+
+fn checked(log: RawLog, tx: B256, block: B256) -> Result<Log, Malformed> {
+    if log.transaction_hash.is_some_and(|hash| hash != tx) {
+        return Err(Malformed("log of another transaction"));
+    }
+    if log.block_hash.is_some_and(|hash| hash != block) {
+        return Err(Malformed("log of another block"));
+    }
+    if log.removed == Some(true) {
+        return Err(Malformed("removed log in a receipt"));
+    }
+    if TOPICS_MAX < log.topics.len() {
+        return Err(Malformed("log with more than four topics"));
+    }
+    Ok(Log { address: log.address, topics: log.topics, data: log.data })
+}
+
+/// Reads an `eth_getBlockByNumber` answer. `None` when the node has no such block.
+///
+/// # Errors
+/// When a used field is missing or malformed.
+pub fn header(raw: &RawValue) -> Result<Option<Header>, Malformed> {
+    let raw = serde_json::from_str::<Option<RawHeader>>(raw.get()).map_err(|_| Malformed("block header"))?;
+    Ok(raw.map(|raw| Header {
+        number: raw.number.0,
+        hash: raw.hash,
+        parent: raw.parent_hash,
+        timestamp: raw.timestamp.0,
+    }))
+}
+
+#[cfg(test)]
+mod tests;

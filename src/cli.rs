@@ -1,0 +1,159 @@
+//! The command line: one file a command. Commands print to standard output, the log goes to standard error.
+//!
+//! Exit codes are a contract (see [`Exit`]): scripts and supervisors tell a wrong configuration from a failed run.
+
+pub mod check;
+pub mod demo;
+pub mod healthcheck;
+mod output;
+pub mod secret;
+pub mod send;
+pub mod serve;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use output::print;
+
+/// An edge gateway for payment webhooks: what it acknowledged is kept, what it forwards was proven on chain.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tollgate",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Example:\n  tollgate check --config tollgate.toml && tollgate serve --config tollgate.toml\n\n\
+                  Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 data folder locked,\n\
+                  4 evidence log poisoned or damaged, 5 data newer than this program"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway until SIGTERM or SIGINT, then drain in flow order.
+    Serve(serve::Args),
+    /// Validate the configuration and report every problem at once.
+    Check(check::Args),
+    /// Show the main job on this machine, with nothing configured.
+    Demo(demo::Args),
+    /// Sign a webhook as a provider would, and post it to a gateway.
+    Send(send::Args),
+    /// Ask a running gateway whether it lives; exit code 0 or 1.
+    Healthcheck(healthcheck::Args),
+    /// Make and handle secrets.
+    Secret(secret::Args),
+    /// Print the version.
+    Version,
+}
+
+/// How a command ended, as the process's exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It failed.
+    Failed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// Another process holds the data folder.
+    Locked = 3,
+    /// The evidence log is poisoned or damaged.
+    Evidence = 4,
+    /// The data was written by a newer version.
+    Newer = 5,
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Locked => 3,
+            Self::Evidence => 4,
+            Self::Newer => 5,
+        }
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub exit: Exit,
+    /// For the person at the terminal: what happened and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// With its exit code.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Exit::Failed, format!("{error:#}"))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Failed, error.to_string())
+    }
+}
+
+impl From<crate::config::Problems> for Failure {
+    fn from(problems: crate::config::Problems) -> Self {
+        Self::new(Exit::Usage, problems.to_string())
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the command could not do.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve(args) => Box::pin(serve::run(args)).await,
+        Command::Check(args) => check::run(&args, &crate::config::environment()),
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Send(args) => Box::pin(send::run(args)).await,
+        Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Secret(args) => secret::run(&args),
+        Command::Version => Ok(print(concat!("tollgate ", env!("CARGO_PKG_VERSION"), "\n"))?),
+    }
+}
+
+/// Tells a failure on standard error, and gives its exit code.
+#[must_use]
+pub fn conclude(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure.message);
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+/// An argument that is a duration with its unit, `30s`; at most a day.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::config::duration(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! `tollgate check`: validates the whole configuration. Opens no port and no data.
+
+use std::path::PathBuf;
+
+use super::{Failure, print};
+use crate::config::{self, Config, Environment, Loaded};
+
+/// Arguments of `check`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example:\n  tollgate check --config /etc/tollgate --print")]
+pub struct Args {
+    /// A file, or a folder whose *.toml are read in name order; repeat it, later ones override.
+    #[arg(long, value_name = "FILE", required_unless_present = "schema")]
+    pub config: Vec<PathBuf>,
+    /// Print every effective value with its origin; no secrets.
+    #[arg(long, conflicts_with = "schema")]
+    pub print: bool,
+    /// Print the JSON Schema of a configuration file.
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Every problem of the configuration, with exit code 2.
+pub fn run(args: &Args, environment: &Environment) -> Result<(), Failure> {
+    print(&report(args, environment)?)?;
+    Ok(())
+}
+
+/// What is printed.
+fn report(args: &Args, environment: &Environment) -> Result<String, Failure> {
+    if args.schema {
+        return Ok(format!("{:#}\n", config::schema()));
+    }
+    let Loaded { config, effective } = config::load(&args.config, environment)?;
+    if args.print { Ok(config::effective(&effective)) } else { Ok(summary(&config)) }
+}
+
+/// What would run.
+fn summary(config: &Config) -> String {
+    let line = |what: &str, value: String| format!("  {what:<13}{value}\n");
+    let mut text = String::from("configuration ok\n");
+    text += &line("ingress", config.ingress.listen.to_string());
+    text += &line("admin", format!("{}, tokens: {}", config.admin.listen, config.admin.tokens.len()));
+    text += &line("data", config.data_dir.display().to_string());
+    for source in &config.sources {
+        let to = source.forward_to.join(", ");
+        text += &line("source", format!("{} ({}) at {} → {to}", source.name, source.provider.name(), source.path));
+    }
+    for (name, chain) in &config.chains {
+        let (nodes, agree) = (chain.nodes.len(), chain.agree);
+        text += &line("chain", format!("{name} (id {}), {agree} of {nodes} nodes agree", chain.chain.chain_id));
+    }
+    for (name, destination) in &config.destinations {
+        let how = if destination.url.is_some() { "posts" } else { "waits to be pulled" };
+        text += &line("destination", format!("{name} {how}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! The validated configuration: what every component is built from. Plain data, no strings left to parse.
+//!
+//! Not `Debug`: it holds secrets. `config::print` shows it redacted.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use chain_config::Chain;
+
+mod source;
+
+pub use source::*;
+
+use super::secret::Secret;
+use crate::message::MessageType;
+
+/// Everything, checked.
+#[derive(Clone)]
+pub struct Config {
+    /// Holds `evidence/` and, embedded, `ledger.db`.
+    pub data_dir: PathBuf,
+    /// The public listener.
+    pub ingress: Ingress,
+    /// The admin listener.
+    pub admin: Admin,
+    /// Logs and the optional metrics listener.
+    pub telemetry: Telemetry,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// The evidence log.
+    pub evidence: Evidence,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Webhook endpoints; names and paths are unique.
+    pub sources: Vec<Source>,
+    /// Verification rules.
+    pub verification: Verification,
+    /// Active chains by configured name, merged with the built-in data.
+    pub chains: BTreeMap<String, ActiveChain>,
+    /// Destinations by name; `default` is `[forward]` itself.
+    pub destinations: BTreeMap<String, Destination>,
+    /// Whether messages carry the provider's body as `claimed`. One choice for all: a message is rendered once.
+    pub include_claimed: bool,
+}
+
+impl Config {
+    /// The source of that name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// Which of a source's destinations take a type of message.
+    #[must_use]
+    pub fn destinations_of(&self, source: &Source, message_type: MessageType) -> Vec<String> {
+        let takes = |name: &&String| {
+            self.destinations.get(name.as_str()).is_some_and(|destination| {
+                destination.types.is_empty() || destination.types.iter().any(|t| t == message_type.as_str())
+            })
+        };
+        source.forward_to.iter().filter(takes).cloned().collect()
+    }
+}
+
+/// `[ingress]`
+#[derive(Clone)]
+pub struct Ingress {
+    /// Where providers post.
+    pub listen: SocketAddr,
+    /// Largest body, bytes.
+    pub max_body: usize,
+    /// Largest header section, bytes.
+    pub max_headers: usize,
+    /// Open connections.
+    pub max_connections: usize,
+    /// From accept to the first byte.
+    pub first_byte_timeout: Duration,
+    /// From the first byte to the end of the header section.
+    pub header_timeout: Duration,
+    /// Whole body.
+    pub body_timeout: Duration,
+    /// Slowest body after its first second, bytes a second.
+    pub min_body_rate: usize,
+    /// Networks whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// A path that answers 200 for load balancers.
+    pub health_path: Option<String>,
+}
+
+/// An address block such as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Network address.
+    pub address: IpAddr,
+    /// Leading bits that count.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether the block holds the address. An IPv4-mapped IPv6 address counts as its IPv4 address.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        fn bits(ip: IpAddr) -> (u128, u8) {
+            match ip.to_canonical() {
+                IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32),
+                IpAddr::V6(v6) => (v6.to_bits(), 128),
+            }
+        }
+        let ((network, width), (address, other)) = (bits(self.address), bits(ip));
+        let host_bits = u32::from(width.saturating_sub(self.prefix));
+        width == other && (host_bits == 128 || network >> host_bits == address >> host_bits)
+    }
+}
+
+/// `[admin]`
+#[derive(Clone)]
+pub struct Admin {
+    /// Where operators and the backend call.
+    pub listen: SocketAddr,
+    /// Who may.
+    pub tokens: Vec<Token>,
+}
+
+/// One bearer token.
+#[derive(Clone)]
+pub struct Token {
+    /// For the audit trail.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The token itself.
+    pub secret: Secret,
+    /// Only these sources; empty is all.
+    pub sources: Vec<String>,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Expectations, feed, own events.
+    Backend,
+    /// Reads, no bodies.
+    Viewer,
+    /// Reads, bodies and evidence.
+    Auditor,
+    /// Acts.
+    Operator,
+    /// All.
+    Admin,
+}
+
+/// `[telemetry]`
+#[derive(Clone)]
+pub struct Telemetry {
+    /// One JSON object a line, or text for people.
+    pub json: bool,
+    /// A `tracing` filter.
+    pub level: String,
+    /// Unauthenticated health and metrics only.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[shutdown]`
+#[derive(Clone)]
+pub struct Shutdown {
+    /// readyz says 503, requests are still taken.
+    pub delay: Duration,
+    /// Open requests may finish.
+    pub grace: Duration,
+}
+
+/// `[evidence]`
+#[derive(Clone)]
+pub struct Evidence {
+    /// The log's folder.
+    pub path: PathBuf,
+    /// Free bytes below which nothing is taken.
+    pub reserve: u64,
+    /// Bytes of rejected requests kept per source.
+    pub rejected_max: u64,
+    /// Copies of one signed body kept.
+    pub repeats_max: u32,
+}
+
+/// `[ledger]`
+#[derive(Clone)]
+pub struct Ledger {
+    /// SQLite file.
+    pub path: PathBuf,
+}
+
+/// `[verification]`
+#[derive(Clone)]
+pub struct Verification {
+    /// Without an expectation nothing is verified.
+    pub require_expectation: bool,
+    /// When not empty, no other recipient is ever accepted, expectations included.
+    pub recipients: Vec<Address>,
+    /// How long an unanswered claim is tried.
+    pub give_up: Duration,
+    /// Default absolute deviation, a decimal string in token units (`"0.01"`).
+    pub tolerance_abs: String,
+    /// Default relative deviation, basis points.
+    pub tolerance_bps: u16,
+    /// How long a thin event waits for its snapshot.
+    pub twin_grace: Duration,
+}
+
+/// A chain that is switched on.
+#[derive(Clone)]
+pub struct ActiveChain {
+    /// Merged data: built-in, then the file.
+    pub chain: Chain,
+    /// Its nodes; at least one.
+    pub nodes: Vec<Node>,
+    /// Nodes that must agree.
+    pub agree: usize,
+    /// Different owners among them.
+    pub owners: usize,
+    /// Between looks at the head.
+    pub poll: Duration,
+}
+
+/// One JSON-RPC node.
+#[derive(Clone)]
+pub struct Node {
+    /// Shown in votes and metrics.
+    pub name: String,
+    /// Who runs it.
+    pub owner: String,
+    /// May hold an API key.
+    pub url: Secret,
+}
+
+/// A destination: `[forward]` or `[forward.to.NAME]`.
+#[derive(Clone)]
+pub struct Destination {
+    /// `default` or the table's name.
+    pub name: String,
+    /// Where to post; none is pull only.
+    pub url: Option<String>,
+    /// `whsec_` keys, all sign, newest first.
+    pub secrets: Vec<Secret>,
+    /// Message types; empty is all that are sent by default.
+    pub types: Vec<String>,
+    /// One attempt.
+    pub timeout: Duration,
+    /// Messages in flight.
+    pub concurrency: usize,
+    /// Attempts a second; none is unpaced.
+    pub rate: Option<u32>,
+    /// First wait after a failure.
+    pub backoff_first: Duration,
+    /// Longest wait.
+    pub backoff_max: Duration,
+    /// After this a message is dead.
+    pub max_age: Duration,
+    /// Status codes beside 2xx that mean taken.
+    pub accept: Vec<u16>,
+    /// Loopback and private addresses may be posted to.
+    pub allow_private: bool,
+}

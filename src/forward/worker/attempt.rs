@@ -1,0 +1,174 @@
+//! One attempt: intent, post, judgement, result. It never sends without an intent on record and never ends without
+//! trying to record what came of it.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{LEDGER_PAUSE, Line};
+use crate::forward::classify::{Class, Judged, classify};
+use crate::forward::client::{Reply, SendError};
+use crate::forward::schedule::{self, Tried};
+use crate::ledger::{DueMessage, Intent, Next, RecordAttempt, RecordIntent};
+use crate::task::Stop;
+use crate::telemetry::metrics::{DestinationOutcome, observe};
+
+/// How an attempt ended, for its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The message is finished: its lane goes on.
+    Finished,
+    /// It is due again.
+    Retry {
+        /// When, microseconds since the epoch.
+        due_us: i64,
+    },
+    /// Nothing was sent: verification looks at the anchor first.
+    AnchorStale,
+    /// Nothing was sent: the ledger did not take the intent.
+    LedgerDown,
+}
+
+/// Makes one attempt.
+pub(super) async fn run(line: &Line, mut message: DueMessage, stop: &mut Stop) -> End {
+    let now = line.clock.now();
+    let attempt_id = new_id(now);
+    let now_us = now.as_microsecond();
+    let intent = RecordIntent {
+        webhook_id: message.webhook_id,
+        destination: line.name.clone(),
+        attempt_id,
+        now_us,
+        anchor_since_us: now_us.saturating_sub(line.anchor_age_us),
+    };
+    match line.ledger.record_intent(intent).await {
+        Ok(Intent::Go) => {}
+        Ok(Intent::AnchorStale) => {
+            line.wakes.verify.wake();
+            return End::AnchorStale;
+        }
+        Ok(Intent::Gone) => {
+            line.others.forget(message.webhook_id);
+            return End::Finished;
+        }
+        Err(error) => {
+            tracing::warn!(destination = line.name, %error, "nothing is sent while the ledger is down");
+            return End::LedgerDown;
+        }
+    }
+    let body = Bytes::from(std::mem::take(&mut message.body));
+    let result = send(line, &message, body, attempt_id).await;
+    let next = result.next;
+    if !record(line, result, stop).await {
+        // Left open: the next start makes it due again, and the backend drops the repeat by its id.
+        return End::LedgerDown;
+    }
+    match next {
+        Next::Delivered | Next::Dead => End::Finished,
+        Next::Retry { due_us } => End::Retry { due_us },
+    }
+}
+
+/// Posts, judges and measures.
+async fn send(line: &Line, message: &DueMessage, body: Bytes, attempt_id: Uuid) -> RecordAttempt {
+    let began = Instant::now();
+    let answer = match line.signer.headers(message.webhook_id, line.clock.now(), &body) {
+        Ok(headers) => line.client.post(headers, body).await,
+        Err(error) => {
+            tracing::error!(%error, "the signature headers could not be made");
+            Err(SendError::Io)
+        }
+    };
+    let took = began.elapsed();
+    let now = line.clock.now();
+    let (status, retry_after, response) = match answer {
+        Ok(Reply { status, retry_after, body }) => (Ok(status), retry_after, body),
+        Err(error) => (Err(error), None, String::new()),
+    };
+    let judged = classify(status, retry_after.as_deref(), &line.accept, now);
+    let next = decide(line, message, judged.class, now.as_microsecond());
+    observe(&line.metrics.forward, took);
+    line.metrics.forward_attempts.get_or_create(&DestinationOutcome::of(&line.name, label(judged))).inc();
+    tell(line, message, judged, status.ok(), next);
+    RecordAttempt {
+        webhook_id: message.webhook_id,
+        destination: line.name.clone(),
+        attempt_id,
+        now_us: now.as_microsecond(),
+        status: status.ok(),
+        outcome: judged.outcome,
+        latency_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        response,
+        next,
+    }
+}
+
+fn decide(line: &Line, message: &DueMessage, class: Class, now_us: i64) -> Next {
+    let id = message.webhook_id;
+    let others = if class != Class::Delivered && line.policy.is_old(message.created_us, now_us) {
+        line.others.since_last_failure(id)
+    } else {
+        schedule::Others::AreSilent
+    };
+    let tried = Tried { created_us: message.created_us, now_us, attempts_before: message.attempts, others };
+    let next = schedule::after(&line.policy, class, &tried, rand::random());
+    match next {
+        Next::Delivered => line.others.got_through(id),
+        Next::Dead => line.others.forget(id),
+        Next::Retry { .. } => {}
+    }
+    next
+}
+
+/// The metric tells 410 apart, because it asks for a person.
+const fn label(judged: Judged) -> &'static str {
+    match judged.class {
+        Class::Gone => "gone",
+        Class::Delivered | Class::Retry | Class::RetryAfter(_) => judged.outcome,
+    }
+}
+
+fn tell(line: &Line, message: &DueMessage, judged: Judged, status: Option<u16>, next: Next) {
+    let (webhook_id, event_id) = (message.webhook_id, message.webhook_id.event);
+    let (destination, to, outcome) = (&line.name, line.client.shown(), judged.outcome);
+    let attempt = message.attempts.saturating_add(1);
+    if judged.class == Class::Gone {
+        tracing::error!(%webhook_id, %event_id, destination, to, "the backend answers 410: this address takes no more");
+    }
+    match next {
+        Next::Delivered => tracing::debug!(%webhook_id, %event_id, destination, attempt, "delivered"),
+        Next::Retry { due_us } => {
+            let again = jiff::Timestamp::from_microsecond(due_us).unwrap_or_default();
+            tracing::warn!(%webhook_id, %event_id, destination, to, attempt, outcome, status, %again, "not delivered");
+        }
+        Next::Dead => {
+            tracing::error!(%webhook_id, %event_id, destination, to, attempt, outcome, status, "given up: parked as dead");
+        }
+    }
+}
+
+/// Records the result, as long as it takes. After stop it tries once more and leaves the rest to the next start.
+async fn record(line: &Line, result: RecordAttempt, stop: &mut Stop) -> bool {
+    let mut pause = LEDGER_PAUSE.0;
+    loop {
+        let stopping = stop.is_set();
+        match line.ledger.record_attempt(result.clone()).await {
+            Ok(()) => return true,
+            Err(error) => tracing::warn!(destination = line.name, %error, "an attempt's result is not on record yet"),
+        }
+        if stopping {
+            return false;
+        }
+        tokio::select! {
+            () = stop.wait() => {}
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LEDGER_PAUSE.1),
+        }
+    }
+}
+
+/// A UUIDv7 of the attempt's own time.
+fn new_id(now: jiff::Timestamp) -> Uuid {
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
+}

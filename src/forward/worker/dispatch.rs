@@ -1,0 +1,310 @@
+//! One destination's dispatcher: looks for due messages, keeps its slots full, and lets the messages of one lane go
+//! one after the other while other lanes flow past.
+//!
+//! The ledger decides what is due; this only holds a small buffer of it. Looks are saved where they cannot find
+//! anything: the next one is set by the clock of the earliest retry, by a hint, by a lane that became free, or by a
+//! slow poll. While slots are busy and the buffer is low, a look runs beside the attempts.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, sleep_until};
+
+use super::attempt::{self, End};
+use super::pace::Pace;
+use super::{LEDGER_PAUSE, LONG, Line};
+use crate::config::Destination;
+use crate::ledger::{DueMessage, LedgerError};
+use crate::task::{self, Stop, Wake};
+
+/// Messages of one look: twice the slots, within these bounds. A message may be a megabyte, and this many are held.
+const LOOK: (usize, usize) = (16, 256);
+
+/// Most rows that one look may ask for, lanes in hand included.
+const LOOK_MAX: usize = 4096;
+
+/// Least time between looks while there is something to do.
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
+
+/// Time between looks when nothing is known to be due: finds what another process or an earlier life left.
+const POLL: Duration = Duration::from_secs(2);
+
+/// How long a lane rests whose anchor verification has to look at first.
+const STALE_REST: Duration = Duration::from_millis(250);
+
+/// Lanes that may rest at a time. Thousands of stale anchors after an outage are asked for in waves of this size, so
+/// that verification is not flooded.
+const RESTING_MAX: usize = 512;
+
+/// Known future moments at which something is due. Those beyond are found by the poll.
+const TIMERS_MAX: usize = 4096;
+
+/// What a lane in hand is doing.
+enum Lane {
+    /// Its message is in the buffer.
+    Ready,
+    /// An attempt runs.
+    Flying(JoinHandle<()>),
+    /// Not before.
+    Resting(Instant),
+}
+
+/// An attempt's end, as the dispatcher hears it.
+struct Report {
+    lane: String,
+    /// None when the attempt panicked.
+    end: Option<End>,
+}
+
+/// Reports when dropped, so that a panicking attempt reports too.
+struct Slot {
+    report: Option<Report>,
+    to: mpsc::Sender<Report>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // The channel has room for every slot, so only a dispatcher that is gone misses this.
+        if self.report.take().is_some_and(|report| self.to.try_send(report).is_err()) {
+            tracing::debug!("an attempt ended after its dispatcher");
+        }
+    }
+}
+
+type Found = Result<Vec<DueMessage>, LedgerError>;
+
+/// See the module.
+pub(super) struct Dispatch {
+    line: Arc<Line>,
+    wake: Wake,
+    slots: usize,
+    pace: Option<Pace>,
+    ready: VecDeque<DueMessage>,
+    lanes: HashMap<String, Lane>,
+    flying: usize,
+    reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
+    /// A look under way.
+    looking: Option<JoinHandle<Found>>,
+    /// Lanes that became free while a look was under way: what it says of them is old.
+    freed: HashSet<String>,
+    looked: Instant,
+    look_at: Instant,
+    timers: BinaryHeap<Reverse<Instant>>,
+    /// The ledger failed: nothing before this.
+    held_until: Instant,
+    ledger_pause: Duration,
+}
+
+impl Dispatch {
+    pub(super) fn new(line: Arc<Line>, destination: &Destination, wake: Wake) -> Self {
+        let (slots, now) = (destination.concurrency.max(1), Instant::now());
+        Self {
+            line,
+            wake,
+            slots,
+            pace: destination.rate.map(|rate| Pace::new(rate, now)),
+            ready: VecDeque::new(),
+            lanes: HashMap::new(),
+            flying: 0,
+            reports: mpsc::channel(slots),
+            looking: None,
+            freed: HashSet::new(),
+            looked: now,
+            look_at: now,
+            timers: BinaryHeap::new(),
+            held_until: now,
+            ledger_pause: LEDGER_PAUSE.0,
+        }
+    }
+
+    /// Works until stop is said, then waits for the attempts in flight.
+    pub(super) async fn run(mut self, mut stop: Stop) {
+        while !stop.is_set() {
+            let now = Instant::now();
+            self.launch(now, &stop);
+            self.look(now);
+            let next = self.next_moment(now);
+            tokio::select! {
+                () = stop.wait() => break,
+                Some(report) = self.reports.1.recv() => self.ended(report).await,
+                found = looked(&mut self.looking) => self.found(found),
+                () = self.wake.wait(LONG) => self.look_soon(),
+                () = sleep_until(next) => {}
+            }
+        }
+        while self.flying > 0 {
+            let Some(report) = self.reports.1.recv().await else { break };
+            self.ended(report).await;
+        }
+    }
+
+    /// Starts attempts while there are slots, messages and leave to.
+    fn launch(&mut self, now: Instant, stop: &Stop) {
+        while self.flying < self.slots && now >= self.held_until && !self.ready.is_empty() {
+            if !self.pace.as_mut().is_none_or(|pace| pace.take(now)) {
+                break;
+            }
+            let Some(message) = self.ready.pop_front() else { break };
+            let lane = message.lane.clone();
+            let (line, mut stop) = (Arc::clone(&self.line), stop.clone());
+            let report = Report { lane: lane.clone(), end: None };
+            let mut slot = Slot { report: Some(report), to: self.reports.0.clone() };
+            let handle = task::spawn("forward-attempt", async move {
+                let end = attempt::run(&line, message, &mut stop).await;
+                if let Some(report) = &mut slot.report {
+                    report.end = Some(end);
+                }
+            });
+            self.flying += 1;
+            self.lanes.insert(lane, Lane::Flying(handle));
+        }
+    }
+
+    /// Starts a look, if one is due and its findings would be used.
+    fn look(&mut self, now: Instant) {
+        while self.timers.peek().is_some_and(|Reverse(at)| *at <= now) {
+            self.timers.pop();
+            self.look_soon();
+        }
+        if self.looking.is_some() || now < self.look_at.max(self.held_until) {
+            return;
+        }
+        self.lanes.retain(|_, lane| !matches!(lane, Lane::Resting(until) if *until <= now));
+        if !self.wants_more() {
+            return;
+        }
+        // The ledger does not know what is in the buffer or resting, and says it again: ask for that much more.
+        let (least, most) = LOOK;
+        let limit = (self.slots.saturating_mul(2).clamp(least, most) + self.lanes.len()).min(LOOK_MAX);
+        let (line, now_us) = (Arc::clone(&self.line), self.line.clock.now().as_microsecond());
+        let handle =
+            task::spawn("forward-look", async move { line.ledger.due_messages(&line.name, now_us, limit).await });
+        self.looking = Some(handle);
+        self.looked = now;
+        self.look_at = now + POLL;
+    }
+
+    /// Takes in what a look found.
+    fn found(&mut self, found: Result<Found, JoinError>) {
+        self.looking = None;
+        let freed = std::mem::take(&mut self.freed);
+        match found {
+            Ok(Ok(found)) => {
+                if !found.is_empty() {
+                    // There may be more: the engine has limits of its own, in bytes too.
+                    self.look_soon();
+                }
+                for message in found {
+                    if !self.lanes.contains_key(&message.lane) && !freed.contains(&message.lane) {
+                        self.lanes.insert(message.lane.clone(), Lane::Ready);
+                        self.ready.push_back(message);
+                    }
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(destination = self.line.name, %error, "forwarding waits for the ledger");
+                self.hold();
+            }
+            Err(error) => resume(error),
+        }
+    }
+
+    /// An attempt is over: its lane goes on, waits or rests.
+    async fn ended(&mut self, report: Report) {
+        self.flying = self.flying.saturating_sub(1);
+        let attempt = self.lanes.remove(&report.lane);
+        let now = Instant::now();
+        if self.looking.is_some() {
+            self.freed.insert(report.lane.clone());
+        }
+        match report.end {
+            Some(End::Finished) => {
+                self.ledger_pause = LEDGER_PAUSE.0;
+                self.look_soon();
+            }
+            Some(End::Retry { due_us }) => {
+                self.ledger_pause = LEDGER_PAUSE.0;
+                let wait_us = due_us.saturating_sub(self.line.clock.now().as_microsecond());
+                self.timer(now + Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)));
+            }
+            Some(End::AnchorStale) => {
+                self.lanes.insert(report.lane, Lane::Resting(now + STALE_REST));
+                self.timer(now + STALE_REST);
+            }
+            Some(End::LedgerDown) => self.hold(),
+            None => {
+                if let Some(Lane::Flying(handle)) = attempt
+                    && let Err(error) = handle.await
+                {
+                    resume(error);
+                }
+            }
+        }
+    }
+
+    /// The ledger does not take what we write or say what is due: empty hands and wait.
+    fn hold(&mut self) {
+        for message in self.ready.drain(..) {
+            self.lanes.remove(&message.lane);
+        }
+        let now = Instant::now();
+        if now < self.held_until {
+            // The other slots heard the same.
+            return;
+        }
+        self.held_until = now + self.ledger_pause;
+        self.look_at = self.held_until;
+        self.ledger_pause = (self.ledger_pause * 2).min(LEDGER_PAUSE.1);
+    }
+
+    fn look_soon(&mut self) {
+        self.look_at = self.look_at.min(self.looked + LOOK_PAUSE);
+    }
+
+    fn timer(&mut self, at: Instant) {
+        if self.timers.len() < TIMERS_MAX {
+            self.timers.push(Reverse(at));
+        }
+    }
+
+    fn wants_more(&self) -> bool {
+        let resting = self.lanes.len().saturating_sub(self.ready.len()).saturating_sub(self.flying);
+        self.ready.len() <= self.slots / 4 && resting < RESTING_MAX
+    }
+
+    /// When to go round again if nothing happens.
+    fn next_moment(&self, now: Instant) -> Instant {
+        let mut next = now + LONG;
+        if self.looking.is_none() && self.wants_more() {
+            next = next.min(self.look_at.max(self.held_until));
+        }
+        if let Some(Reverse(at)) = self.timers.peek() {
+            next = next.min(*at);
+        }
+        if self.flying < self.slots && !self.ready.is_empty() {
+            let opens = self.pace.map_or(now, |pace| pace.opens(now));
+            next = next.min(opens.max(self.held_until));
+        }
+        next
+    }
+}
+
+/// The result of the look under way; pending when there is none.
+async fn looked(looking: &mut Option<JoinHandle<Found>>) -> Result<Found, JoinError> {
+    match looking {
+        Some(handle) => handle.await,
+        None => pending().await,
+    }
+}
+
+/// A panic of a task of ours is a panic of ours. A cancelled task means that the runtime is going down.
+fn resume(error: JoinError) {
+    if let Ok(panic) = error.try_into_panic() {
+        std::panic::resume_unwind(panic);
+    }
+}

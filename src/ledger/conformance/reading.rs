@@ -1,0 +1,128 @@
+//! Lists, details and counts.
+
+use super::Rig;
+use super::fixtures::*;
+use crate::ledger::*;
+use crate::model::{Code, EventState};
+
+fn limit(limit: usize) -> Filter {
+    Filter { limit, ..Filter::default() }
+}
+
+pub(crate) async fn filters_find_what_they_name<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    put(&*ledger, terms("order", "r1", 100)).await;
+    let mut referenced = claim("r2", 2, "100");
+    referenced.payment_reference = Some("0x1122334455667788".parse().expect("a reference"));
+    let mut other = event("b", IntakeKind::Claim(referenced));
+    other.facts.source = "other".to_owned();
+    other.facts.provider_type = "payment.partial".to_owned();
+    other.facts.received_us = T0 + 10 * S;
+    log.take(&*ledger, vec![paid("a", "r1", 1), other]).await;
+    sent(&*ledger, "a", 1, 100).await;
+    let payment = shown(&*ledger, "a").await.event.payment_id.expect("a payment").to_string();
+    let some = |text: &str| Some(text.to_owned());
+    let tx = |n: u64| hex::encode(word(n)).to_uppercase();
+    let wanted = [
+        ("a", Filter { source: some("rn"), ..limit(9) }),
+        ("b", Filter { source: some("other"), ..limit(9) }),
+        ("a", Filter { sources: vec!["rn".to_owned(), "x".to_owned()], ..limit(9) }),
+        ("a", Filter { state: Some(EventState::Forwarding), ..limit(9) }),
+        ("a", Filter { code: Some(Code::Verified), ..limit(9) }),
+        ("b", Filter { provider_type: some("payment.partial"), ..limit(9) }),
+        ("b", Filter { request_id: some("r2"), ..limit(9) }),
+        ("b", Filter { payment_reference: some("0x1122334455667788"), ..limit(9) }),
+        ("a", Filter { tx: Some(tx(1)), ..limit(9) }),
+        ("b", Filter { tx: Some(format!("0x{}", tx(2))), ..limit(9) }),
+        ("a", Filter { expectation: some("order"), ..limit(9) }),
+        ("a", Filter { payment: Some(payment), ..limit(9) }),
+        ("b", Filter { since_us: Some(T0 + S), ..limit(9) }),
+        ("a", Filter { until_us: Some(T0 + 10 * S), ..limit(9) }),
+        ("b", Filter { since_us: Some(T0 + 10 * S), source: some("other"), ..limit(9) }),
+    ];
+    for (name, filter) in wanted {
+        let events = ledger.events(filter.clone()).await.expect("events");
+        assert_eq!(events.iter().map(|view| view.event_id).collect::<Vec<_>>(), [id_of(name)], "{filter:?}");
+        let deliveries = ledger.deliveries(filter.clone()).await.expect("deliveries");
+        assert_eq!(deliveries.iter().map(|view| view.event_id).collect::<Vec<_>>(), [Some(id_of(name))], "{filter:?}");
+    }
+    let none = Filter { source: some("rn"), request_id: some("r2"), ..limit(9) };
+    assert!(ledger.events(none.clone()).await.expect("events").is_empty());
+    assert!(ledger.deliveries(none).await.expect("deliveries").is_empty());
+    assert_eq!(ledger.events(limit(9)).await.expect("events").len(), 2);
+}
+
+pub(crate) async fn pages_are_stable_while_rows_come_in<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    let at = |n: i64| {
+        let mut made = paid(&format!("e{n}"), &format!("r{n}"), 1);
+        // Three arrive in the same microsecond.
+        made.facts.received_us = T0 + n / 3;
+        made
+    };
+    log.take(&*ledger, (0..10).map(at).collect()).await;
+    let (mut after, mut seen, mut next) = (None, Vec::new(), 10);
+    loop {
+        let page = ledger.events(Filter { after, ..limit(3) }).await.expect("page");
+        let Some(last) = page.last() else { break };
+        after = Some(last.cursor.clone());
+        seen.extend(page.iter().map(|view| view.event_id));
+        log.take(&*ledger, vec![at(next)]).await;
+        next += 1;
+    }
+    assert_eq!(seen, (0..10).rev().map(|n| id_of(&format!("e{n}"))).collect::<Vec<_>>());
+    let deliveries = ledger.deliveries(limit(4)).await.expect("deliveries");
+    let rest = ledger.deliveries(Filter { after: Some(deliveries[3].cursor.clone()), ..limit(500) }).await;
+    assert_eq!(deliveries.len() + rest.expect("deliveries").len(), usize::try_from(next).expect("small"));
+    assert_eq!(ledger.events(limit(usize::MAX)).await.expect("events").len(), usize::try_from(next).expect("small"));
+}
+
+pub(crate) async fn a_cursor_that_is_none_is_refused<R: Rig>(rig: R) {
+    let ledger = rig.ledger();
+    for bad in ["", "x", "1", "1.", "1.x", "1.2.3", "1;DROP"] {
+        let filter = Filter { after: Some(bad.to_owned()), ..limit(9) };
+        assert!(matches!(ledger.events(filter.clone()).await, Err(LedgerError::BadCursor(_))), "{bad}");
+        assert!(matches!(ledger.deliveries(filter).await, Err(LedgerError::BadCursor(_))), "{bad}");
+    }
+}
+
+pub(crate) async fn an_event_shows_all_that_happened<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    log.take(&*ledger, vec![paid("a", "r1", 1), paid("a", "r1", 1)]).await;
+    let (id, _) = sent(&*ledger, "a", 1, 100).await;
+    attempt(&*ledger, id, "default", T0, Next::Delivered).await;
+    let detail = shown(&*ledger, "a").await;
+    assert_eq!((detail.deliveries.len(), detail.deliveries[0].seq, detail.deliveries[1].seq), (2, 1, 2));
+    let road: Vec<_> = detail.trace.iter().map(|entry| (entry.from, entry.to)).collect();
+    assert_eq!(
+        road,
+        [
+            (None, EventState::Verifying),
+            (Some(EventState::Verifying), EventState::Forwarding),
+            (Some(EventState::Forwarding), EventState::Forwarded),
+        ]
+    );
+    assert_eq!(detail.event.claim, Some(claim("r1", 1, "100")));
+    assert!(ledger.event(id_of("nobody")).await.expect("read").is_none());
+    assert!(ledger.delivery(uuid::Uuid::now_v7()).await.expect("read").is_none());
+    assert!(ledger.message(first("nobody")).await.expect("read").is_none());
+}
+
+pub(crate) async fn counts_follow_the_states<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    let n = |stats: &Stats, state| stats.events.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+    let stats = ledger.stats(T0).await.expect("stats");
+    assert_eq!((stats.oldest_unforwarded_us, stats.oldest_held_us), (None, None));
+    log.take(&*ledger, vec![paid("a", "r1", 1), paid("b", "r2", 2)]).await;
+    let messages = ["m", "n"].map(|name| event(name, plain("card", &["default", "second"])));
+    log.take_at(&*ledger, T0 + S, messages.to_vec()).await;
+    let held = verdict(&due_one(&*ledger, T0, "b").await, T0 + 5 * S, EventState::Held, Code::TxNotFound);
+    ledger.record_verdict(held).await.expect("written");
+    attempt(&*ledger, first("m"), "default", T0 + S, Next::Delivered).await;
+    attempt(&*ledger, first("n"), "second", T0 + S, Next::Dead).await;
+    let stats = ledger.stats(T0).await.expect("stats");
+    let states = [EventState::Verifying, EventState::Held, EventState::Forwarding, EventState::Dead];
+    assert_eq!(states.map(|state| n(&stats, state)), [1, 1, 1, 1]);
+    assert_eq!(stats.outbox_due, [("default".to_owned(), 1), ("second".to_owned(), 1)]);
+    assert_eq!((stats.oldest_unforwarded_us, stats.oldest_held_us), (Some(T0 + S), Some(T0 + 5 * S)));
+}

@@ -1,0 +1,15 @@
+//! What goes into the ledger and what comes out: plain rows and commands, no behaviour, by who uses them.
+//!
+//! Times are microseconds since the Unix epoch, UTC.
+
+mod expected;
+mod intake;
+mod judgement;
+mod sending;
+mod view;
+
+pub use expected::*;
+pub use intake::*;
+pub use judgement::*;
+pub use sending::*;
+pub use view::*;

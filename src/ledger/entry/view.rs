@@ -1,0 +1,169 @@
+//! What operators see: lists, details, counts.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::intake::EventFacts;
+use crate::model::{Anchor, Claim, Code, EventId, EventState, PaymentId};
+
+/// What a list shows. Absent fields do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Source name.
+    pub source: Option<String>,
+    /// Restrict to these sources; empty is all (a token's limit).
+    pub sources: Vec<String>,
+    /// Event state.
+    pub state: Option<EventState>,
+    /// Outcome code.
+    pub code: Option<Code>,
+    /// The provider's event type.
+    pub provider_type: Option<String>,
+    /// Provider's request id.
+    pub request_id: Option<String>,
+    /// Payment reference, `0x…` lower case.
+    pub payment_reference: Option<String>,
+    /// Transaction hash, `0x…` lower case.
+    pub tx: Option<String>,
+    /// Expectation id.
+    pub expectation: Option<String>,
+    /// Payment id.
+    pub payment: Option<String>,
+    /// Received at or after.
+    pub since_us: Option<i64>,
+    /// Received before.
+    pub until_us: Option<i64>,
+    /// Rows after this opaque cursor (as returned in the view).
+    pub after: Option<String>,
+    /// At most so many; the engine caps at 500.
+    pub limit: usize,
+}
+
+/// A delivery as the ledger knows it; bytes and headers are in the evidence log.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeliveryView {
+    /// Its id.
+    pub delivery_id: Uuid,
+    /// Its record.
+    pub seq: u64,
+    /// Source.
+    pub source: String,
+    /// When it arrived.
+    pub received_us: i64,
+    /// Hex SHA-256 of the body.
+    pub body_sha256: String,
+    /// Its event.
+    pub event_id: Option<EventId>,
+    /// Why it made no event.
+    pub code: Option<Code>,
+    /// Cursor for the next page.
+    pub cursor: String,
+}
+
+/// An event in a list.
+#[derive(Debug, Clone)]
+pub struct EventView {
+    /// Its id.
+    pub event_id: EventId,
+    /// Where it stands.
+    pub state: EventState,
+    /// Why.
+    pub code: Option<Code>,
+    /// From its first delivery.
+    pub facts: EventFacts,
+    /// Messages so far.
+    pub state_version: u32,
+    /// The newest claim.
+    pub claim: Option<Claim>,
+    /// The payment.
+    pub payment_id: Option<PaymentId>,
+    /// The expectation that matched.
+    pub expectation_id: Option<String>,
+    /// The block it stands on.
+    pub anchor: Option<Anchor>,
+    /// When verification looks again.
+    pub due_us: Option<i64>,
+    /// Last change.
+    pub updated_us: i64,
+    /// Deliveries that carried it.
+    pub deliveries: u64,
+    /// Cursor for the next page.
+    pub cursor: String,
+}
+
+/// Everything about one event.
+#[derive(Debug, Clone)]
+pub struct EventDetail {
+    /// The event.
+    pub event: EventView,
+    /// Its deliveries, oldest first.
+    pub deliveries: Vec<DeliveryView>,
+    /// Its trace, oldest first.
+    pub trace: Vec<TraceEntry>,
+    /// Its messages and their attempts.
+    pub messages: Vec<MessageView>,
+}
+
+/// One decision.
+#[derive(Debug, Clone, Serialize)]
+pub struct TraceEntry {
+    /// When.
+    pub at_us: i64,
+    /// From.
+    pub from: Option<EventState>,
+    /// To.
+    pub to: EventState,
+    /// Why.
+    pub code: Option<Code>,
+    /// What was asked and seen.
+    pub detail: serde_json::Value,
+}
+
+/// A message of an event and where it stands with one destination.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageView {
+    /// `webhook-id`.
+    pub webhook_id: String,
+    /// Type.
+    pub message_type: String,
+    /// Destination.
+    pub destination: String,
+    /// `due`, `sending`, `delivered`, `dead`, `superseded`.
+    pub state: String,
+    /// Next attempt.
+    pub due_us: Option<i64>,
+    /// Attempts, oldest first.
+    pub attempts: Vec<AttemptView>,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptView {
+    /// UUIDv7.
+    pub attempt_id: Uuid,
+    /// Intent recorded.
+    pub started_us: i64,
+    /// Result recorded.
+    pub finished_us: Option<i64>,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// Stable word.
+    pub outcome: Option<String>,
+    /// Milliseconds.
+    pub latency_ms: Option<u64>,
+    /// Start of the response.
+    pub response: Option<String>,
+}
+
+/// Counts.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Events by state.
+    pub events: Vec<(EventState, u64)>,
+    /// Messages due by destination.
+    pub outbox_due: Vec<(String, u64)>,
+    /// Oldest message not delivered, microseconds since the epoch.
+    pub oldest_unforwarded_us: Option<i64>,
+    /// Oldest held event.
+    pub oldest_held_us: Option<i64>,
+}

@@ -1,0 +1,159 @@
+//! The embedded ledger on SQLite: one writer that groups commands into one synced commit, a few readers beside it.
+//!
+//! The guarantees are constraints of `sqlite/schema.sql`; the rules of the product are the commands, one file a
+//! subject. A call that answers was committed; one that fails wrote nothing. A locked, full or missing database
+//! makes calls fail with [`LedgerError::Unavailable`] until it is back, and never ends the process.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::{
+    Answer, CancelOutcome, Committed, Confirm, Confirmed, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail,
+    EventView, ExpectationView, Filter, IntakeBatch, Intent, Ledger, LedgerError, PutExpectation, PutOutcome,
+    RecordAttempt, RecordIntent, RecordVerdict, Stats, Taken,
+};
+use crate::clock::Clock;
+use crate::model::{EventId, WebhookId};
+
+mod attempts;
+mod claims;
+mod confirm;
+mod due;
+mod expectations;
+mod intake;
+mod outbox;
+mod place;
+mod put;
+mod read;
+mod readers;
+mod rows;
+mod verdict;
+mod writer;
+
+pub use place::OpenError;
+
+/// The embedded engine.
+pub struct Sqlite {
+    writer: writer::Writer,
+    readers: readers::Readers,
+}
+
+impl Sqlite {
+    /// Opens or makes the ledger at `path` and brings its schema up to date. Blocking; once, at start.
+    ///
+    /// # Errors
+    /// When another process has it, a newer program wrote it, it is no ledger, or the file system refuses.
+    pub fn open(path: &Path, clock: &Clock) -> Result<Self, OpenError> {
+        let (place, lock) = place::open(path, clock.now().as_microsecond())?;
+        let readers = readers::Readers::new(place.clone());
+        let writer = writer::Writer::start(place, lock)
+            .map_err(|error| OpenError::Io { path: path.to_owned(), why: error.to_string() })?;
+        Ok(Self { writer, readers })
+    }
+
+    fn write<T, F>(&self, work: F) -> Answer<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        Box::pin(self.writer.run(writer::Share::Group, work))
+    }
+
+    fn read<T, F>(&self, work: F) -> Answer<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        Box::pin(self.readers.run(work))
+    }
+}
+
+impl Ledger for Sqlite {
+    fn cursor(&self) -> Answer<'_, Option<Cursor>> {
+        self.read(intake::cursor)
+    }
+
+    fn intake(&self, batch: IntakeBatch) -> Answer<'_, Vec<Taken>> {
+        Box::pin(self.writer.run(writer::Share::Alone, move |conn| intake::take(conn, &batch)))
+    }
+
+    fn due_events(&self, now_us: i64, limit: usize) -> Answer<'_, Vec<DueEvent>> {
+        self.read(move |conn| due::events(conn, now_us, limit))
+    }
+
+    fn record_verdict(&self, verdict: RecordVerdict) -> Answer<'_, Committed> {
+        self.write(move |conn| verdict::record(conn, &verdict))
+    }
+
+    fn confirm(&self, confirm: Confirm) -> Answer<'_, Confirmed> {
+        self.write(move |conn| confirm::confirm(conn, confirm))
+    }
+
+    fn due_messages(&self, destination: &str, now_us: i64, limit: usize) -> Answer<'_, Vec<DueMessage>> {
+        let destination = destination.to_owned();
+        self.read(move |conn| outbox::due(conn, &destination, now_us, limit))
+    }
+
+    fn record_intent(&self, intent: RecordIntent) -> Answer<'_, Intent> {
+        self.write(move |conn| attempts::intend(conn, &intent))
+    }
+
+    fn record_attempt(&self, result: RecordAttempt) -> Answer<'_, ()> {
+        self.write(move |conn| attempts::record(conn, &result))
+    }
+
+    fn recover_attempts(&self, now_us: i64) -> Answer<'_, u64> {
+        self.write(move |conn| attempts::recover(conn, now_us))
+    }
+
+    fn put_expectation(&self, put: PutExpectation) -> Answer<'_, PutOutcome> {
+        self.write(move |conn| put::put(conn, put))
+    }
+
+    fn cancel_expectation(&self, id: &str, now_us: i64) -> Answer<'_, CancelOutcome> {
+        let id = id.to_owned();
+        self.write(move |conn| put::cancel(conn, &id, now_us))
+    }
+
+    fn expire_expectations(&self, now_us: i64) -> Answer<'_, u64> {
+        self.write(move |conn| expectations::expire(conn, now_us))
+    }
+
+    fn expectation(&self, id: &str) -> Answer<'_, Option<ExpectationView>> {
+        let id = id.to_owned();
+        self.read(move |conn| expectations::view(conn, &id))
+    }
+
+    fn expectations(&self, after: Option<String>, limit: usize) -> Answer<'_, Vec<ExpectationView>> {
+        self.read(move |conn| expectations::list(conn, after.as_deref(), limit))
+    }
+
+    fn deliveries(&self, filter: Filter) -> Answer<'_, Vec<DeliveryView>> {
+        self.read(move |conn| read::deliveries(conn, &filter))
+    }
+
+    fn delivery(&self, id: Uuid) -> Answer<'_, Option<DeliveryView>> {
+        self.read(move |conn| read::delivery(conn, id))
+    }
+
+    fn events(&self, filter: Filter) -> Answer<'_, Vec<EventView>> {
+        self.read(move |conn| read::events(conn, &filter))
+    }
+
+    fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>> {
+        self.read(move |conn| read::event(conn, id))
+    }
+
+    fn message(&self, id: WebhookId) -> Answer<'_, Option<Vec<u8>>> {
+        self.read(move |conn| read::message(conn, id))
+    }
+
+    fn stats(&self, _now_us: i64) -> Answer<'_, Stats> {
+        self.read(read::stats)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Attempts: the intent before a byte leaves, the result after, and what a crash left between the two.
+
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::json as object;
+
+use super::outbox;
+use super::rows::{EventRow, Id, damaged};
+use crate::ledger::{Intent, LedgerError, Next, RecordAttempt, RecordIntent};
+use crate::model::EventState;
+
+/// Bytes kept of a response.
+const RESPONSE_MAX: usize = 1024;
+
+/// Records an intent, if the message may be sent now.
+pub(super) fn intend(conn: &Connection, intent: &RecordIntent) -> Result<Intent, LedgerError> {
+    let Some(found) = outbox::dispatch(conn, intent.webhook_id, &intent.destination)? else {
+        return Ok(Intent::Gone);
+    };
+    if found.state != "due" || !found.head || found.due_us > intent.now_us {
+        return Ok(Intent::Gone);
+    }
+    if found.first_intent_us.is_none() {
+        if found.is_payment && !anchor_is_fresh(conn, intent)? {
+            return Ok(Intent::AnchorStale);
+        }
+        conn.prepare_cached("UPDATE messages SET first_intent_us = ?2 WHERE seq = ?1")?
+            .execute((found.seq, intent.now_us))?;
+    }
+    conn.prepare_cached(
+        "UPDATE dispatches SET state = 'sending', attempts = attempts + 1 WHERE destination = ?1 AND seq = ?2",
+    )?
+    .execute((&intent.destination, found.seq))?;
+    conn.prepare_cached("INSERT INTO attempts (attempt_id, seq, destination, started_us) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((Id(intent.attempt_id), found.seq, &intent.destination, intent.now_us))?;
+    Ok(Intent::Go)
+}
+
+/// Whether the payment's block was seen recently. When not, verification is asked to look, and the version
+/// changes with the question, so that only an answer to it counts.
+fn anchor_is_fresh(conn: &Connection, intent: &RecordIntent) -> Result<bool, LedgerError> {
+    let mut row = EventRow::load(conn, intent.webhook_id.event)?;
+    let fresh = row.anchor_checked_us.is_some_and(|checked| checked >= intent.anchor_since_us);
+    if fresh {
+        if row.anchor_check {
+            // Another destination's question: what leaves now cannot be superseded any more.
+            (row.anchor_check, row.due_us) = (false, None);
+            row.save(conn)?;
+        }
+        return Ok(true);
+    }
+    if !row.anchor_check {
+        row.anchor_check = true;
+        row.due_us = Some(intent.now_us);
+        row.save(conn)?;
+    }
+    Ok(false)
+}
+
+/// Records a result. A result recorded twice counts once.
+pub(super) fn record(conn: &Connection, result: &RecordAttempt) -> Result<(), LedgerError> {
+    let found = outbox::dispatch(conn, result.webhook_id, &result.destination)?
+        .ok_or_else(|| damaged(format!("{} has no dispatch to {}", result.webhook_id, result.destination)))?;
+    let finished = conn
+        .prepare_cached(
+            "UPDATE attempts SET finished_us = ?2, status = ?3, outcome = ?4, latency_ms = ?5, response = ?6
+             WHERE attempt_id = ?1 AND finished_us IS NULL",
+        )?
+        .execute((
+            Id(result.attempt_id),
+            result.now_us,
+            result.status,
+            result.outcome,
+            i64::try_from(result.latency_ms).unwrap_or(i64::MAX),
+            start_of(&result.response),
+        ))?;
+    if finished == 0 {
+        let known: Option<i64> = conn
+            .prepare_cached("SELECT 1 FROM attempts WHERE attempt_id = ?1")?
+            .query_row([Id(result.attempt_id)], |row| row.get(0))
+            .optional()?;
+        return match known {
+            Some(_) => Ok(()),
+            None => Err(damaged(format!("attempt {} has no intent on record", result.attempt_id))),
+        };
+    }
+    if found.state != "sending" {
+        return Ok(());
+    }
+    match result.next {
+        Next::Retry { due_us } => {
+            conn.prepare_cached(
+                "UPDATE dispatches SET state = 'due', due_us = ?3 WHERE destination = ?1 AND seq = ?2",
+            )?
+            .execute((&result.destination, found.seq, due_us))?;
+            Ok(())
+        }
+        Next::Delivered => {
+            outbox::finish(conn, &result.destination, found.seq, "delivered", result.now_us)?;
+            move_event(conn, result, found.seq)
+        }
+        Next::Dead => {
+            outbox::finish(conn, &result.destination, found.seq, "dead", result.now_us)?;
+            move_event(conn, result, found.seq)
+        }
+    }
+}
+
+/// The event follows its newest message: dead with its first dead dispatch, on its way once all are delivered.
+fn move_event(conn: &Connection, result: &RecordAttempt, seq: i64) -> Result<(), LedgerError> {
+    let mut row = EventRow::load(conn, result.webhook_id.event)?;
+    if row.state != EventState::Forwarding || row.state_version != result.webhook_id.state_version {
+        return Ok(());
+    }
+    let detail = object!({
+        "webhook_id": result.webhook_id.to_string(),
+        "destination": result.destination,
+        "attempt_id": result.attempt_id,
+        "status": result.status,
+    });
+    let to = match result.next {
+        Next::Dead => EventState::Dead,
+        Next::Retry { .. } => return Ok(()),
+        Next::Delivered => {
+            let missing: i64 = conn
+                .prepare_cached("SELECT COUNT(*) FROM dispatches WHERE seq = ?1 AND state <> 'delivered'")?
+                .query_row([seq], |row| row.get(0))?;
+            if missing > 0 {
+                return Ok(());
+            }
+            outbox::after_delivery(&row)
+        }
+    };
+    row.go(conn, to, row.code, result.now_us, &detail)?;
+    if to == EventState::Forwarded {
+        row.look_anew(result.now_us);
+    }
+    row.save(conn)
+}
+
+/// Makes attempts that a crash left open due again.
+pub(super) fn recover(conn: &Connection, now_us: i64) -> Result<u64, LedgerError> {
+    conn.prepare_cached("UPDATE attempts SET finished_us = ?1, outcome = 'lost' WHERE finished_us IS NULL")?
+        .execute([now_us])?;
+    let reopened = conn
+        .prepare_cached("UPDATE dispatches SET state = 'due', due_us = ?1 WHERE state = 'sending'")?
+        .execute([now_us])?;
+    Ok(u64::try_from(reopened).unwrap_or(u64::MAX))
+}
+
+fn start_of(response: &str) -> &str {
+    let end = response.floor_char_boundary(RESPONSE_MAX);
+    response.get(..end).unwrap_or_default()
+}

@@ -1,0 +1,186 @@
+//! The outbox: messages, where they go, and the attempts to get them there.
+//!
+//! A message's bytes are written once. Its dispatches are ordered by lane: `head` marks the oldest unfinished
+//! one of each, and finishing it passes the mark on. A delivered, dead or superseded one blocks nothing.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::rows::{EventRow, Id, Named, damaged};
+use crate::ledger::{DueMessage, LedgerError};
+use crate::message::Rendered;
+use crate::model::{EventState, PaymentId, WebhookId};
+
+/// Bodies read at once: a batch of large messages must not fill the memory.
+const DUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most messages of one answer.
+const DUE_MAX: usize = 2_000;
+
+/// Heads of lanes that are due. The index is named: without it this reads the whole backlog.
+pub(super) const DUE: &str = "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us
+     FROM dispatches d INDEXED BY dispatch_ready JOIN messages m ON m.seq = d.seq
+     WHERE d.destination = ?1 AND d.state = 'due' AND d.head = 1 AND d.due_us <= ?2
+     ORDER BY d.due_us, d.seq LIMIT ?3";
+
+/// Marks the oldest unfinished message of a lane. The index is named: without it this reads all that was ever sent.
+pub(super) const PROMOTE: &str = "UPDATE dispatches SET head = 1, due_us = MAX(due_us, ?3)
+     WHERE destination = ?1 AND seq = (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_waiting
+        WHERE destination = ?1 AND lane = ?2 AND state IN ('due', 'sending'))";
+
+/// Adds the event's next message and makes it due everywhere.
+pub(super) fn add(
+    conn: &Connection,
+    row: &mut EventRow,
+    payment: Option<&PaymentId>,
+    rendered: &Rendered,
+    destinations: &[String],
+    now_us: i64,
+) -> Result<(), LedgerError> {
+    let id = row.next_message();
+    conn.prepare_cached(
+        "INSERT INTO messages (webhook_id, event_id, state_version, lane, message_type, body, payment_id, created_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(rusqlite::params![
+        id.to_string(),
+        Id::from(row.event_id),
+        id.state_version,
+        row.lane,
+        rendered.message_type.as_str(),
+        rendered.body,
+        payment.map(PaymentId::as_str),
+        now_us,
+    ])?;
+    let seq = conn.last_insert_rowid();
+    row.state_version = id.state_version;
+    for destination in destinations {
+        conn.prepare_cached(
+            "INSERT INTO dispatches (destination, seq, lane, state, head, due_us, attempts)
+             VALUES (?1, ?2, ?3, 'due',
+                NOT EXISTS (SELECT 1 FROM dispatches WHERE destination = ?1 AND lane = ?3 AND head = 1), ?4, 0)
+             ON CONFLICT (destination, seq) DO NOTHING",
+        )?
+        .execute((destination, seq, &row.lane, now_us))?;
+    }
+    Ok(())
+}
+
+/// A message that no destination takes has nothing to wait for: the event goes on as if it were delivered.
+pub(super) fn skip_unaddressed(
+    conn: &Connection,
+    row: &mut EventRow,
+    destinations: &[String],
+    now_us: i64,
+) -> Result<(), LedgerError> {
+    if !destinations.is_empty() {
+        return Ok(());
+    }
+    let to = after_delivery(row);
+    row.go(conn, to, row.code, now_us, &serde_json::json!({ "destinations": destinations }))?;
+    if to == EventState::Forwarded {
+        row.look_anew(now_us);
+    }
+    Ok(())
+}
+
+/// Money is watched until its block is final; a provider's own event has nothing to watch.
+pub(super) const fn after_delivery(row: &EventRow) -> EventState {
+    if row.payment_id.is_some() { EventState::Forwarded } else { EventState::Settled }
+}
+
+/// Messages due to a destination: heads of lanes only, in the order they fell due.
+pub(super) fn due(
+    conn: &Connection,
+    destination: &str,
+    now_us: i64,
+    limit: usize,
+) -> Result<Vec<DueMessage>, LedgerError> {
+    let limit = limit.min(DUE_MAX);
+    let mut statement = conn.prepare_cached(DUE)?;
+    let mut rows = statement.query((destination, now_us, i64::try_from(limit).unwrap_or(i64::MAX)))?;
+    let (mut messages, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(row) = rows.next()? {
+        let body: Vec<u8> = row.get(3)?;
+        bytes = bytes.saturating_add(body.len());
+        if bytes > DUE_BYTES_MAX && !messages.is_empty() {
+            break;
+        }
+        messages.push(DueMessage {
+            webhook_id: row.get::<_, Named<WebhookId>>(0)?.0,
+            lane: row.get(1)?,
+            message_type: row.get(2)?,
+            body,
+            attempts: row.get(4)?,
+            created_us: row.get(5)?,
+        });
+    }
+    Ok(messages)
+}
+
+/// A message at one destination, as an attempt sees it.
+pub(super) struct Dispatch {
+    pub(super) seq: i64,
+    pub(super) state: String,
+    pub(super) head: bool,
+    pub(super) due_us: i64,
+    pub(super) first_intent_us: Option<i64>,
+    pub(super) is_payment: bool,
+}
+
+/// Finds a message's dispatch.
+pub(super) fn dispatch(
+    conn: &Connection,
+    message: WebhookId,
+    destination: &str,
+) -> Result<Option<Dispatch>, LedgerError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT d.seq, d.state, d.head, d.due_us, m.first_intent_us, m.payment_id IS NOT NULL
+         FROM messages m JOIN dispatches d ON d.seq = m.seq AND d.destination = ?2 WHERE m.webhook_id = ?1",
+    )?;
+    let found = statement.query_row((message.to_string(), destination), |row| {
+        Ok(Dispatch {
+            seq: row.get(0)?,
+            state: row.get(1)?,
+            head: row.get(2)?,
+            due_us: row.get(3)?,
+            first_intent_us: row.get(4)?,
+            is_payment: row.get(5)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Ends a dispatch and lets the next one of its lane go; that one is due now.
+pub(super) fn finish(
+    conn: &Connection,
+    destination: &str,
+    seq: i64,
+    state: &'static str,
+    now_us: i64,
+) -> Result<(), LedgerError> {
+    let (lane, head): (String, bool) = conn
+        .prepare_cached("SELECT lane, head FROM dispatches WHERE destination = ?1 AND seq = ?2")?
+        .query_row((destination, seq), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let ended = conn
+        .prepare_cached(
+            "UPDATE dispatches SET state = ?3, head = 0
+             WHERE destination = ?1 AND seq = ?2 AND state IN ('due', 'sending')",
+        )?
+        .execute((destination, seq, state))?;
+    if ended != 1 {
+        return Err(damaged(format!("message {seq} to {destination} had ended already")));
+    }
+    if head {
+        conn.prepare_cached(PROMOTE)?.execute((destination, &lane, now_us))?;
+    }
+    Ok(())
+}
+
+/// Whether an attempt was ever begun for the event's newest message.
+pub(super) fn newest_has_intent(conn: &Connection, row: &EventRow) -> Result<bool, LedgerError> {
+    let intent: Option<Option<i64>> = conn
+        .prepare_cached("SELECT first_intent_us FROM messages WHERE event_id = ?1 AND state_version = ?2")?
+        .query_row((Id::from(row.event_id), row.state_version), |row| row.get(0))
+        .optional()?;
+    Ok(intent.flatten().is_some())
+}

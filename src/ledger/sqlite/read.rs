@@ -1,0 +1,283 @@
+//! Lists and details for operators: filters, pages, counts.
+//!
+//! A page continues after (time received, row), so rows that come in meanwhile neither repeat nor hide others.
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::rows::{EVENT_COLUMNS, EventRow, Id, Json, Named, count, plain_tx};
+use crate::ledger::{
+    AttemptView, DeliveryView, EventDetail, EventView, Filter, LedgerError, MessageView, Stats, TraceEntry,
+};
+use crate::model::{Claim, Code, EventId, EventState, WebhookId};
+
+/// Most rows of one page.
+const PAGE_MAX: usize = 500;
+
+/// Most deliveries, trace entries, messages and attempts shown of one event.
+const DETAIL_MAX: i64 = 500;
+
+/// Conditions and their values, in step.
+#[derive(Default)]
+struct Where {
+    conditions: Vec<String>,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Where {
+    fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
+        self.values.push(Box::new(value));
+        self.conditions.push(condition.replace('?', &format!("?{}", self.values.len())));
+    }
+
+    /// A second value in the last condition.
+    fn continue_with(&mut self, rest: &str, value: impl ToSql + 'static) {
+        self.values.push(Box::new(value));
+        let rest = rest.replace('?', &format!("?{}", self.values.len()));
+        if let Some(condition) = self.conditions.last_mut() {
+            condition.push_str(&rest);
+        }
+    }
+
+    fn and_text(&mut self, condition: &str, value: Option<&String>) {
+        if let Some(value) = value {
+            self.and(condition, value.clone());
+        }
+    }
+
+    fn sql(&self) -> String {
+        if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") }
+    }
+
+    fn params(&self) -> Vec<&dyn ToSql> {
+        self.values.iter().map(AsRef::as_ref).collect()
+    }
+}
+
+/// What a page asks for; `row` is the alias of the listed table, the event goes by `e`.
+fn conditions(filter: &Filter, row: &str) -> Result<Where, LedgerError> {
+    let mut all = Where::default();
+    all.and_text(&format!("{row}.source = ?"), filter.source.as_ref());
+    if !filter.sources.is_empty() {
+        let allowed = super::rows::json(&filter.sources)?;
+        all.and(&format!("{row}.source IN (SELECT value FROM json_each(?))"), allowed);
+    }
+    if let Some(state) = filter.state {
+        all.and("e.state = ?", state.as_str());
+    }
+    if let Some(code) = filter.code {
+        let column = if row == "d" { "COALESCE(d.code, e.code)" } else { "e.code" };
+        all.and(&format!("{column} = ?"), code.as_str());
+    }
+    all.and_text("e.provider_type = ?", filter.provider_type.as_ref());
+    let by_claim = |column: &str| format!("{row}.event_id IN (SELECT event_id FROM claim_versions WHERE {column} = ?)");
+    all.and_text(&by_claim("request_id"), filter.request_id.as_ref());
+    all.and_text(&by_claim("payment_reference"), filter.payment_reference.as_ref());
+    all.and_text(&by_claim("tx"), filter.tx.as_ref().map(|tx| plain_tx(tx)).as_ref());
+    all.and_text("e.expectation_id = ?", filter.expectation.as_ref());
+    all.and_text("e.payment_id = ?", filter.payment.as_ref());
+    if let Some(since) = filter.since_us {
+        all.and(&format!("{row}.received_us >= ?"), since);
+    }
+    if let Some(until) = filter.until_us {
+        all.and(&format!("{row}.received_us < ?"), until);
+    }
+    if let Some(after) = &filter.after {
+        let (received_us, id) = read_cursor(after)?;
+        all.and(&format!("({row}.received_us, {row}.id) < (?, "), received_us);
+        all.continue_with("?)", id);
+    }
+    Ok(all)
+}
+
+fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
+    let parts = text.split_once('.').and_then(|(us, id)| us.parse().ok().zip(id.parse().ok()));
+    parts.ok_or_else(|| LedgerError::BadCursor(text.to_owned()))
+}
+
+fn page(limit: usize) -> usize {
+    limit.min(PAGE_MAX)
+}
+
+const DELIVERY_COLUMNS: &str = "d.delivery_id, d.seq, d.source, d.received_us, d.body_sha256, d.event_id, d.code, d.id";
+
+fn delivery_view(row: &Row<'_>) -> rusqlite::Result<DeliveryView> {
+    let received_us: i64 = row.get(3)?;
+    let id: i64 = row.get(7)?;
+    Ok(DeliveryView {
+        delivery_id: row.get::<_, Id>(0)?.0,
+        seq: count(row, 1)?,
+        source: row.get(2)?,
+        received_us,
+        body_sha256: hex::encode(row.get::<_, [u8; 32]>(4)?),
+        event_id: row.get::<_, Option<Id>>(5)?.map(|id| EventId(id.0)),
+        code: row.get::<_, Option<Named<Code>>>(6)?.map(|code| code.0),
+        cursor: format!("{received_us}.{id}"),
+    })
+}
+
+/// Deliveries, newest first.
+pub(super) fn deliveries(conn: &Connection, filter: &Filter) -> Result<Vec<DeliveryView>, LedgerError> {
+    let found = conditions(filter, "d")?;
+    let sql = format!(
+        "SELECT {DELIVERY_COLUMNS} FROM deliveries d LEFT JOIN events e ON e.event_id = d.event_id
+         WHERE {} ORDER BY d.received_us DESC, d.id DESC LIMIT {}",
+        found.sql(),
+        page(filter.limit),
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let views = statement.query_map(found.params().as_slice(), delivery_view)?.collect::<Result<_, _>>()?;
+    Ok(views)
+}
+
+/// One delivery.
+pub(super) fn delivery(conn: &Connection, id: Uuid) -> Result<Option<DeliveryView>, LedgerError> {
+    let sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.delivery_id = ?1");
+    Ok(conn.prepare_cached(&sql)?.query_row([Id(id)], delivery_view).optional()?)
+}
+
+/// [`EVENT_COLUMNS`], then what a list shows beside the row.
+fn event_view(row: &Row<'_>) -> rusqlite::Result<EventView> {
+    let claim: Option<Json<Claim>> = row.get(18)?;
+    let deliveries = count(row, 19)?;
+    let received_us: i64 = row.get(20)?;
+    let event = EventRow::read(row)?;
+    Ok(EventView {
+        event_id: event.event_id,
+        state: event.state,
+        code: event.code,
+        facts: event.facts,
+        state_version: event.state_version,
+        claim: claim.map(|claim| claim.0),
+        payment_id: event.payment_id,
+        expectation_id: event.expectation_id,
+        anchor: event.anchor,
+        due_us: event.due_us,
+        updated_us: event.updated_us,
+        deliveries,
+        cursor: format!("{received_us}.{}", event.id),
+    })
+}
+
+fn event_sql(condition: &str, rest: &str) -> String {
+    format!(
+        "SELECT {EVENT_COLUMNS},
+            (SELECT c.claim FROM claim_versions c WHERE c.event_id = e.event_id ORDER BY c.id DESC LIMIT 1),
+            (SELECT COUNT(*) FROM deliveries n WHERE n.event_id = e.event_id), e.received_us
+         FROM events e WHERE {condition} {rest}"
+    )
+}
+
+/// Events, newest first.
+pub(super) fn events(conn: &Connection, filter: &Filter) -> Result<Vec<EventView>, LedgerError> {
+    let found = conditions(filter, "e")?;
+    let rest = format!("ORDER BY e.received_us DESC, e.id DESC LIMIT {}", page(filter.limit));
+    let mut statement = conn.prepare(&event_sql(&found.sql(), &rest))?;
+    let views = statement.query_map(found.params().as_slice(), event_view)?.collect::<Result<_, _>>()?;
+    Ok(views)
+}
+
+/// One event with everything that hangs off it.
+pub(super) fn event(conn: &Connection, id: EventId) -> Result<Option<EventDetail>, LedgerError> {
+    let mut statement = conn.prepare_cached(&event_sql("e.event_id = ?1", ""))?;
+    let Some(event) = statement.query_row([Id::from(id)], event_view).optional()? else { return Ok(None) };
+    let sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.event_id = ?1 ORDER BY d.id LIMIT ?2");
+    let deliveries =
+        conn.prepare_cached(&sql)?.query_map((Id::from(id), DETAIL_MAX), delivery_view)?.collect::<Result<_, _>>()?;
+    Ok(Some(EventDetail { event, deliveries, trace: trace(conn, id)?, messages: messages(conn, id)? }))
+}
+
+fn trace(conn: &Connection, id: EventId) -> Result<Vec<TraceEntry>, LedgerError> {
+    // The newest entries, shown oldest first.
+    let mut entries: Vec<TraceEntry> = conn
+        .prepare_cached(
+            "SELECT at_us, from_state, to_state, code, detail FROM trace WHERE event_id = ?1 ORDER BY id DESC LIMIT ?2",
+        )?
+        .query_map((Id::from(id), DETAIL_MAX), |row| {
+            Ok(TraceEntry {
+                at_us: row.get(0)?,
+                from: row.get::<_, Option<Named<EventState>>>(1)?.map(|state| state.0),
+                to: row.get::<_, Named<EventState>>(2)?.0,
+                code: row.get::<_, Option<Named<Code>>>(3)?.map(|code| code.0),
+                detail: row.get::<_, Json<serde_json::Value>>(4)?.0,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    entries.reverse();
+    Ok(entries)
+}
+
+fn messages(conn: &Connection, id: EventId) -> Result<Vec<MessageView>, LedgerError> {
+    let mut found: Vec<(i64, MessageView)> = conn
+        .prepare_cached(
+            "SELECT m.seq, m.webhook_id, m.message_type, d.destination, d.state, d.due_us
+             FROM messages m JOIN dispatches d ON d.seq = m.seq
+             WHERE m.event_id = ?1 ORDER BY m.seq, d.destination LIMIT ?2",
+        )?
+        .query_map((Id::from(id), DETAIL_MAX), |row| {
+            let state: String = row.get(4)?;
+            let due_us: i64 = row.get(5)?;
+            let due_us = (state == "due").then_some(due_us);
+            let view = MessageView {
+                webhook_id: row.get(1)?,
+                message_type: row.get(2)?,
+                destination: row.get(3)?,
+                state,
+                due_us,
+                attempts: Vec::new(),
+            };
+            Ok((row.get(0)?, view))
+        })?
+        .collect::<Result<_, _>>()?;
+    let mut attempts = conn.prepare_cached(
+        "SELECT attempt_id, started_us, finished_us, status, outcome, latency_ms, response FROM attempts
+         WHERE seq = ?1 AND destination = ?2 ORDER BY started_us, attempt_id LIMIT ?3",
+    )?;
+    for (seq, view) in &mut found {
+        view.attempts = attempts
+            .query_map((*seq, &view.destination, DETAIL_MAX), |row| {
+                let latency: Option<i64> = row.get(5)?;
+                Ok(AttemptView {
+                    attempt_id: row.get::<_, Id>(0)?.0,
+                    started_us: row.get(1)?,
+                    finished_us: row.get(2)?,
+                    status: row.get(3)?,
+                    outcome: row.get(4)?,
+                    latency_ms: latency.and_then(|ms| u64::try_from(ms).ok()),
+                    response: row.get(6)?,
+                })
+            })?
+            .collect::<Result<_, _>>()?;
+    }
+    Ok(found.into_iter().map(|(_, view)| view).collect())
+}
+
+/// A stored message's exact bytes.
+pub(super) fn message(conn: &Connection, id: WebhookId) -> Result<Option<Vec<u8>>, LedgerError> {
+    let mut statement = conn.prepare_cached("SELECT body FROM messages WHERE webhook_id = ?1")?;
+    Ok(statement.query_row([id.to_string()], |row| row.get(0)).optional()?)
+}
+
+/// Counts, kept up by triggers: no scan.
+pub(super) fn stats(conn: &Connection) -> Result<Stats, LedgerError> {
+    let mut stats = Stats::default();
+    let mut statement = conn.prepare_cached("SELECT kind, name, n FROM counts ORDER BY kind, name")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let n = count(row, 2)?;
+        match row.get_ref(0)?.as_str().map_err(|error| super::rows::damaged(error.to_string()))? {
+            "event" => stats.events.push((row.get::<_, Named<EventState>>(1)?.0, n)),
+            _ => stats.outbox_due.push((row.get(1)?, n)),
+        }
+    }
+    let oldest = |sql: &str| -> Result<Option<i64>, LedgerError> {
+        Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.flatten())
+    };
+    stats.oldest_unforwarded_us = oldest(
+        "SELECT m.created_us FROM messages m WHERE m.seq =
+            (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_open WHERE state IN ('due', 'sending'))",
+    )?;
+    stats.oldest_held_us = oldest("SELECT MIN(updated_us) FROM events INDEXED BY event_held WHERE state = 'held'")?;
+    Ok(stats)
+}

@@ -1,0 +1,213 @@
+//! The one writer: a thread with the only connection that writes.
+//!
+//! It takes what waits in its bounded queue, runs each command under a savepoint of one transaction, commits
+//! once and only then answers. A failing command undoes itself alone. When the database does not answer, the
+//! whole group is told so and the connection is opened anew for the next one: nothing here ends the process.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::place::{Lock, Mode, Opened, Place};
+use crate::ledger::LedgerError;
+
+/// Commands that may wait; callers beyond wait for room.
+const QUEUE: usize = 1024;
+
+/// Commands of one commit: large enough to share an fsync, small enough that the first does not wait long.
+const GROUP: usize = 512;
+
+/// A unit of work that hides its type, so that one queue carries all.
+trait Command: Send {
+    /// Runs inside the transaction; says whether what it wrote may stay.
+    fn run(&mut self, conn: &Connection) -> Ran;
+    /// Whether it wants a transaction of its own.
+    fn share(&self) -> Share;
+    /// Answers the caller after the commit; `Err` says why there was none.
+    fn answer(self: Box<Self>, commit: &Result<(), String>);
+}
+
+/// How a command uses a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// With what else waits, under a savepoint.
+    Group,
+    /// Alone: a savepoint keeps a copy of every page it touches, which a batch of the log pays dearly.
+    Alone,
+}
+
+enum Ran {
+    Keep,
+    Undo,
+    /// The database failed, not the command.
+    Broken,
+}
+
+struct Pending<T, F> {
+    share: Share,
+    work: Option<F>,
+    outcome: Option<Result<T, LedgerError>>,
+    reply: oneshot::Sender<Result<T, LedgerError>>,
+}
+
+impl<T, F> Command for Pending<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, LedgerError> + Send,
+{
+    fn run(&mut self, conn: &Connection) -> Ran {
+        let Some(work) = self.work.take() else { return Ran::Undo };
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(conn)))
+            .unwrap_or_else(|_| Err(LedgerError::Damaged("a command panicked; it was undone".to_owned())));
+        let ran = match &outcome {
+            Ok(_) => Ran::Keep,
+            Err(LedgerError::Unavailable(_)) => Ran::Broken,
+            Err(LedgerError::Damaged(_) | LedgerError::EvidenceRewound(_) | LedgerError::BadCursor(_)) => Ran::Undo,
+        };
+        self.outcome = Some(outcome);
+        ran
+    }
+
+    fn share(&self) -> Share {
+        self.share
+    }
+
+    fn answer(self: Box<Self>, commit: &Result<(), String>) {
+        let unavailable = |why: &str| Err(LedgerError::Unavailable(why.to_owned()));
+        let outcome = match (commit, self.outcome) {
+            (Ok(()), Some(outcome)) | (Err(_), Some(outcome @ Err(_))) => outcome,
+            (Err(why), _) => unavailable(why),
+            (Ok(()), None) => unavailable("the command did not run"),
+        };
+        // Whoever asked may have left; the commit stands.
+        drop(self.reply.send(outcome));
+    }
+}
+
+/// The handle: commands go in, answers come back.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Command>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread. It holds the process lock until it ends.
+    pub(super) fn start(place: Place, lock: Lock) -> std::io::Result<Self> {
+        let (queue, commands) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
+            Loop { place, opened: None, commands }.run();
+            drop(lock);
+        })?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Runs `work` in a transaction and answers once it is on disk.
+    pub(super) async fn run<T, F>(&self, share: Share, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let stopped = || LedgerError::Unavailable("the ledger's writer has stopped".to_owned());
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Pending { share, work: Some(work), outcome: None, reply });
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(command).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    /// Finishes what is queued, then lets go of the file.
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the ledger's writer ended in a panic");
+        }
+    }
+}
+
+struct Loop {
+    place: Place,
+    opened: Option<Opened>,
+    commands: mpsc::Receiver<Box<dyn Command>>,
+}
+
+impl Loop {
+    fn run(mut self) {
+        let mut group = Vec::with_capacity(GROUP);
+        while self.commands.blocking_recv_many(&mut group, GROUP) > 0 {
+            while !group.is_empty() {
+                let mut next: Vec<_> = group.drain(..transaction(&group)).collect();
+                let commit = self.commit(&mut next);
+                if let Err(why) = &commit {
+                    tracing::warn!(commands = next.len(), why, "the ledger did not take a group of commands");
+                    // Whatever went wrong, a fresh connection starts from what is on disk.
+                    self.opened = None;
+                }
+                for command in next {
+                    command.answer(&commit);
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), String> {
+        if self.opened.as_ref().is_none_or(|opened| !self.place.holds(opened)) {
+            self.opened = None;
+            self.opened = Some(self.place.connect(Mode::Write).map_err(|error| error.to_string())?);
+        }
+        let Some(opened) = &self.opened else { return Err("no connection".to_owned()) };
+        match transact(&opened.conn, group) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the database failed inside a command".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// How many of the waiting commands, in their order, make the next transaction.
+fn transaction(group: &[Box<dyn Command>]) -> usize {
+    let alone = group.iter().position(|command| command.share() == Share::Alone);
+    alone.map_or(group.len(), |first| first.max(1))
+}
+
+/// Runs the group in one transaction. `false`: a command found the database broken, everything is undone.
+fn transact(conn: &Connection, group: &mut [Box<dyn Command>]) -> rusqlite::Result<bool> {
+    let statement = |sql: &str| conn.prepare_cached(sql)?.execute([]).map(drop);
+    statement("BEGIN IMMEDIATE")?;
+    let ran = match group {
+        [only] => match only.run(conn) {
+            Ran::Keep => Ok(true),
+            Ran::Undo => return statement("ROLLBACK").map(|()| true),
+            Ran::Broken => Ok(false),
+        },
+        many => under_savepoints(many, conn, &statement),
+    };
+    match ran {
+        Ok(true) => statement("COMMIT").map(|()| true),
+        // The connection is dropped, and the open transaction with it.
+        Ok(false) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn under_savepoints(
+    group: &mut [Box<dyn Command>],
+    conn: &Connection,
+    statement: &dyn Fn(&str) -> rusqlite::Result<()>,
+) -> rusqlite::Result<bool> {
+    for command in group {
+        statement("SAVEPOINT command")?;
+        match command.run(conn) {
+            Ran::Keep => {}
+            Ran::Undo => statement("ROLLBACK TO command")?,
+            Ran::Broken => return Ok(false),
+        }
+        statement("RELEASE command")?;
+    }
+    Ok(true)
+}

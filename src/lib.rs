@@ -1,0 +1,45 @@
+//! Tollgate: an edge gateway for payment webhooks.
+//!
+//! Data flows one way, joined only by durable hand-offs; no stage calls another:
+//!
+//! ```text
+//! provider ──POST──▶ ingress ──▶ evidence log ──▶ intake ──▶ verify ──▶ forward ──▶ core backend
+//!                    HMAC        fsync, then 2xx  identity   chain RPC  signed, retried, in lanes
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`net`] | sockets, limits and deadlines of both listeners |
+//! | [`ingress`] | stage 1: route, read, verify the signature, append, answer |
+//! | [`provider`] | pure: what a provider's bytes say (signature, identity, claim) |
+//! | [`intake`] | stage 2: follow the evidence log into the ledger |
+//! | [`verify`] | stage 3: prove claims on chain, decide, commit |
+//! | [`chain`] | reading chains by JSON-RPC |
+//! | [`forward`] | stage 4: send what is due to the backend |
+//! | [`ledger`] | what is known and due; the only module with SQL |
+//! | [`message`] | what the backend receives, rendered once |
+//! | [`model`] | the words of the product as types |
+//! | [`config`] | files and environment to one checked value |
+//! | [`admin`] | the operators' and the backend's HTTP API |
+//! | [`cli`] | one file a command |
+//! | [`telemetry`] | logs and metrics |
+
+pub mod admin;
+pub mod app;
+pub mod chain;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod digest;
+pub mod forward;
+pub mod ingress;
+pub mod intake;
+pub mod ledger;
+pub mod message;
+pub mod model;
+pub mod net;
+pub mod provider;
+pub mod task;
+pub mod telemetry;
+pub mod verify;

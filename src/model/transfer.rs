@@ -1,0 +1,86 @@
+//! Payment identity: a transfer on chain can settle one payment only.
+
+use std::fmt;
+use std::str::FromStr;
+
+use alloy_primitives::B256;
+use serde::{Deserialize, Serialize};
+
+/// Where in a transaction the money moved.
+///
+/// `Log` holds the position of the log inside its receipt, never `logIndex`: that one changes when a reorg
+/// puts the transaction at another place in its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Slot {
+    /// The native value of the transaction itself.
+    Value,
+    /// Position of a log inside the receipt.
+    Log(u32),
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value => f.write_str("value"),
+            Self::Log(position) => write!(f, "log:{position}"),
+        }
+    }
+}
+
+/// Text that is no slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a slot reads `value` or `log:N`")]
+pub struct BadSlot;
+
+impl FromStr for Slot {
+    type Err = BadSlot;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "value" => Ok(Self::Value),
+            Some(("log", position)) => position.parse().map(Self::Log).map_err(|_| BadSlot),
+            _ => Err(BadSlot),
+        }
+    }
+}
+
+/// (chain id, transaction hash, slot): the unique key of a transfer claim. It survives a reorg, because the
+/// transaction is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransferKey {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Transaction hash.
+    pub tx_hash: B256,
+    /// Where in the transaction.
+    pub slot: Slot,
+}
+
+impl TransferKey {
+    /// Chain id as 8 big-endian bytes, 32 bytes of hash, the slot's text. Ids are derived from this.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(56);
+        bytes.extend_from_slice(&self.chain_id.to_be_bytes());
+        bytes.extend_from_slice(self.tx_hash.as_slice());
+        bytes.extend_from_slice(self.slot.to_string().as_bytes());
+        bytes
+    }
+}
+
+/// The block a judgement stands on. Height alone is not one: only the hash says which block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The transaction.
+    pub tx_hash: B256,
+    /// Height of its block.
+    pub block_number: u64,
+    /// Hash of its block.
+    pub block_hash: B256,
+    /// Position of the transaction in the block.
+    pub tx_index: u64,
+    /// The block's own time, Unix seconds.
+    pub block_timestamp: u64,
+}

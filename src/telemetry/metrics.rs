@@ -1,0 +1,206 @@
+//! Every metric of the contract, in one registry that is passed by value: no globals.
+//!
+//! Labels come from closed sets or configured names, never from a request.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+macro_rules! labels {
+    ($($name:ident { $($field:ident),+ })*) => {
+        $(
+            #[doc = "Labels; the field names are the label names."]
+            #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+            pub struct $name { $(#[doc = "Label value."] pub $field: String,)+ }
+
+            impl $name {
+                #[doc = "From values."]
+                #[must_use]
+                pub fn of($($field: &str),+) -> Self {
+                    Self { $($field: $field.to_owned(),)+ }
+                }
+            }
+        )*
+    };
+}
+
+labels! {
+    DeliveryOutcome { source, outcome }
+    SourceCode { source, code }
+    State { state }
+    Destination { destination }
+    DestinationOutcome { destination, outcome }
+    Source { source }
+    Rpc { chain, node, method, outcome }
+    Node { chain, node }
+    Chain { chain }
+    Build { version }
+}
+
+/// A gauge of fractional seconds.
+pub type Seconds = Gauge<f64, AtomicU64>;
+
+/// All instruments. Cloning shares them.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+/// The instruments by name.
+pub struct Inner {
+    registry: Registry,
+    /// `_deliveries_total{source,outcome}`: `stored`, `repeat`.
+    pub deliveries: Family<DeliveryOutcome, Counter>,
+    /// `_rejected_total{source,code}`
+    pub rejected: Family<SourceCode, Counter>,
+    /// `_unrouted_requests_total`
+    pub unrouted: Counter,
+    /// `_ack_duration_seconds`: headers read to answer written.
+    pub ack: Histogram,
+    /// `_fsync_duration_seconds`
+    pub fsync: Histogram,
+    /// `_batch_deliveries`
+    pub batch: Histogram,
+    /// `_intake_lag_deliveries`
+    pub intake_lag: Gauge,
+    /// `_events{state}`
+    pub events: Family<State, Gauge>,
+    /// `_verdicts_total{source,code}`
+    pub verdicts: Family<SourceCode, Counter>,
+    /// `_oldest_unforwarded_seconds`
+    pub oldest_unforwarded: Seconds,
+    /// `_oldest_held_seconds`
+    pub oldest_held: Seconds,
+    /// `_outbox_due{destination}`
+    pub outbox_due: Family<Destination, Gauge>,
+    /// `_forward_attempts_total{destination,outcome}`
+    pub forward_attempts: Family<DestinationOutcome, Counter>,
+    /// `_forward_duration_seconds`
+    pub forward: Histogram,
+    /// `_source_last_verified_timestamp_seconds{source}`
+    pub source_last_verified: Family<Source, Gauge>,
+    /// `_provider_retry_total{source}`
+    pub provider_retry: Family<Source, Counter>,
+    /// `_rpc_requests_total{chain,node,method,outcome}`
+    pub rpc_requests: Family<Rpc, Counter>,
+    /// `_rpc_duration_seconds`
+    pub rpc: Histogram,
+    /// `_node_head_lag_blocks{chain,node}`
+    pub node_head_lag: Family<Node, Gauge>,
+    /// `_finalized_age_seconds{chain}`
+    pub finalized_age: Family<Chain, Gauge>,
+    /// `_disk_free_bytes`
+    pub disk_free: Gauge,
+    /// `_evidence_bytes`
+    pub evidence_bytes: Gauge,
+}
+
+impl std::ops::Deref for Metrics {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers every instrument once.
+    #[must_use]
+    pub fn new() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.000_1, 2.0, 18));
+        let mut inner = Inner {
+            registry: Registry::with_prefix("tollgate"),
+            deliveries: Family::default(),
+            rejected: Family::default(),
+            unrouted: Counter::default(),
+            ack: seconds(),
+            fsync: seconds(),
+            batch: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            intake_lag: Gauge::default(),
+            events: Family::default(),
+            verdicts: Family::default(),
+            oldest_unforwarded: Gauge::default(),
+            oldest_held: Gauge::default(),
+            outbox_due: Family::default(),
+            forward_attempts: Family::default(),
+            forward: seconds(),
+            source_last_verified: Family::default(),
+            provider_retry: Family::default(),
+            rpc_requests: Family::default(),
+            rpc: seconds(),
+            node_head_lag: Family::default(),
+            finalized_age: Family::default(),
+            disk_free: Gauge::default(),
+            evidence_bytes: Gauge::default(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+
+    /// The exposition in OpenMetrics text.
+    ///
+    /// # Errors
+    /// Only when formatting into memory fails.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Inner {
+    fn register(&mut self) {
+        let build = Family::<Build, Gauge>::default();
+        build.get_or_create(&Build::of(env!("CARGO_PKG_VERSION"))).set(1);
+        let r = &mut self.registry;
+        r.register("build_info", "What runs", build);
+        r.register("deliveries", "Deliveries acknowledged", self.deliveries.clone());
+        r.register("rejected", "Requests refused", self.rejected.clone());
+        r.register("unrouted_requests", "Requests to no source's path", self.unrouted.clone());
+        r.register_with_unit("ack_duration", "Headers read to answer", Unit::Seconds, self.ack.clone());
+        r.register_with_unit("fsync_duration", "One synced write of the log", Unit::Seconds, self.fsync.clone());
+        r.register("batch_deliveries", "Deliveries in one synced write", self.batch.clone());
+        r.register("intake_lag_deliveries", "Stored and not yet taken in", self.intake_lag.clone());
+        r.register("events", "Events by state", self.events.clone());
+        r.register("verdicts", "Verdicts by outcome code", self.verdicts.clone());
+        r.register_with_unit(
+            "oldest_unforwarded",
+            "Age of the oldest undelivered message",
+            Unit::Seconds,
+            self.oldest_unforwarded.clone(),
+        );
+        r.register_with_unit("oldest_held", "Age of the oldest held event", Unit::Seconds, self.oldest_held.clone());
+        r.register("outbox_due", "Messages not yet delivered", self.outbox_due.clone());
+        r.register("forward_attempts", "Attempts to forward", self.forward_attempts.clone());
+        r.register_with_unit("forward_duration", "One attempt to forward", Unit::Seconds, self.forward.clone());
+        r.register_with_unit(
+            "source_last_verified_timestamp",
+            "Last rightly signed delivery",
+            Unit::Seconds,
+            self.source_last_verified.clone(),
+        );
+        r.register("provider_retry", "Deliveries that were a provider's retry", self.provider_retry.clone());
+        r.register("rpc_requests", "JSON-RPC calls", self.rpc_requests.clone());
+        r.register_with_unit("rpc_duration", "One JSON-RPC call", Unit::Seconds, self.rpc.clone());
+        r.register("node_head_lag_blocks", "Blocks behind the highest head", self.node_head_lag.clone());
+        r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
+        r.register_with_unit("disk_free", "Free space under the log", Unit::Bytes, self.disk_free.clone());
+        r.register_with_unit("evidence", "Size of the log", Unit::Bytes, self.evidence_bytes.clone());
+    }
+}
+
+/// Observes a duration in seconds.
+pub fn observe(histogram: &Histogram, took: Duration) {
+    histogram.observe(took.as_secs_f64());
+}

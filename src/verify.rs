@@ -1,0 +1,21 @@
+//! Stage 3: prove claims on chain, decide, commit.
+//!
+//! [`worker`] does the I/O: it takes what is due, asks a [`crate::chain::Reader`], and writes what the pure files say.
+//! Everything else here is pure: [`claim`] reads what a provider asserts into a question, [`quorum`] turns raw answers
+//! of nodes into one block or into doubt, [`matcher`] looks for the money, [`finality`] asks whether it is deep enough,
+//! and [`decide`] puts them together. Doubt is never turned into a yes or a no.
+
+pub mod claim;
+pub mod decide;
+pub mod diagnosis;
+pub mod events;
+pub mod finality;
+pub mod matcher;
+pub mod quorum;
+pub mod schedule;
+pub mod worker;
+
+pub use worker::Worker;
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -1,0 +1,360 @@
+//! What to do with a due event: pure, from what the ledger says, what the nodes said, and the time.
+//!
+//! Two steps. [`begin`] says what has to be looked at, or decides at once where no chain is needed. [`conclude`] takes
+//! the observations and decides. A refusal is written only when its block is final, because a reorg can change it;
+//! until then it waits under its code. What is held or refuted sends nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use alloy_primitives::U256;
+use serde_json::json;
+
+use super::claim;
+use super::schedule::{self, Moment};
+use crate::chain::{Observations, Plan};
+use crate::config::{ActiveChain, Source, Verification};
+use crate::ledger::{ClaimedSlot, DueEvent, JoinKey, Proof};
+use crate::message::Payment;
+use crate::model::{Anchor, Basis, Check, Claim, Code, EventState, Vote};
+
+mod charge;
+mod payment;
+mod waiting;
+mod watch;
+
+/// The configuration that a decision reads.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// The event's source; none when it was taken out of the configuration. Its claims wait for its return, while
+    /// what was confirmed already is still watched.
+    pub source: Option<&'a Source>,
+    /// `[verification]`
+    pub verification: &'a Verification,
+    /// Active chains by configured name.
+    pub chains: &'a BTreeMap<String, ActiveChain>,
+}
+
+/// What has to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// For the reader; equal plans share one look.
+    pub plan: Plan,
+    /// What the answer is for.
+    pub purpose: Purpose,
+}
+
+/// What an answer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To prove a transfer.
+    Payment,
+    /// To see how far a charge without a known recipient is borne out.
+    Charge,
+    /// To see that the block under a message is still there, before the first attempt.
+    BeforeSending(Anchor),
+    /// To see whether a forwarded payment is final.
+    Settlement(Anchor),
+}
+
+/// The first step's answer.
+#[derive(Debug)]
+pub enum Begun {
+    /// Nothing to look at.
+    Decided(Decision),
+    /// Look, then [`conclude`].
+    Ask(Box<Question>),
+}
+
+/// What to write.
+#[derive(Debug)]
+pub enum Decision {
+    /// A message becomes due.
+    Confirm(Box<Confirmation>),
+    /// Nothing is sent.
+    Record(Box<Recorded>),
+}
+
+/// What was asked and seen, for the trace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Questions and answers.
+    pub checks: Vec<Check>,
+    /// Who said what.
+    pub votes: Vec<Vote>,
+    /// The tier and the depth, once they are known: name, confirmations.
+    pub depth: Option<(String, u64)>,
+}
+
+/// A verdict that sends nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where the event goes.
+    pub state: EventState,
+    /// Why.
+    pub code: Code,
+    /// When to look again; none is never by itself.
+    pub due_us: Option<i64>,
+    /// The block seen.
+    pub anchor: Option<Anchor>,
+    /// For the trace.
+    pub seen: Seen,
+}
+
+/// A verdict that makes a message due.
+#[derive(Debug, Clone)]
+pub struct Confirmation {
+    /// Outcome, before sums.
+    pub code: Code,
+    /// The block it stands on; none without a payment.
+    pub anchor: Option<Anchor>,
+    /// Slots to claim, ascending; none without a payment.
+    pub slots: Vec<ClaimedSlot>,
+    /// The money, base units.
+    pub amount: U256,
+    /// Expectation id, version judged, way to pay.
+    pub expectation: Option<(String, u64, usize)>,
+    /// Joins a late identity to its event.
+    pub joins_by: Option<JoinKey>,
+    /// What the message says.
+    pub content: Content,
+    /// For the trace.
+    pub seen: Seen,
+}
+
+/// What a message says.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Proven money.
+    Payment(Box<Payment>, Box<Proof>),
+    /// A signed event, with what could be checked of it.
+    Checked(Box<Proof>),
+    /// A thin event whose snapshot did not come.
+    Thin,
+}
+
+// === impl Seen ===
+
+impl Seen {
+    /// As the trace keeps it.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let depth =
+            self.depth.as_ref().map(|(tier, confirmations)| json!({"tier": tier, "confirmations": confirmations}));
+        json!({"checks": self.checks, "votes": self.votes, "depth": depth})
+    }
+}
+
+impl Decision {
+    fn record(state: EventState, code: Code, due_us: Option<i64>, seen: Seen) -> Self {
+        Self::Record(Box::new(Recorded { state, code, due_us, anchor: None, seen }))
+    }
+
+    /// The outcome, before sums.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Confirm(confirmation) => confirmation.code,
+            Self::Record(recorded) => recorded.code,
+        }
+    }
+}
+
+// === the first step ===
+
+/// What has to be looked at for an event.
+#[must_use]
+pub fn begin(event: &DueEvent, rules: &Rules<'_>, moment: &Moment) -> Begun {
+    match event.state {
+        EventState::Forwarding => again(event, Purpose::BeforeSending, rules, moment),
+        EventState::Forwarded => again(event, Purpose::Settlement, rules, moment),
+        EventState::Received
+        | EventState::Verifying
+        | EventState::AwaitingFinality
+        | EventState::Undetermined
+        | EventState::Held
+        | EventState::Refuted => match &event.claim {
+            Some(claim) => begin_claim(event, claim, rules, moment),
+            None => Begun::Decided(plain(Code::ProviderEvent, Content::Thin)),
+        },
+        // Nothing is due in these: whatever woke them is answered by standing still.
+        EventState::Settled | EventState::Ignored | EventState::Dead | EventState::Retracted => stand_still(event),
+    }
+}
+
+fn stand_still(event: &DueEvent) -> Begun {
+    let code = event.code.unwrap_or(Code::Internal);
+    Begun::Decided(Decision::record(event.state, code, None, Seen::default()))
+}
+
+fn again(event: &DueEvent, purpose: fn(Anchor) -> Purpose, rules: &Rules<'_>, moment: &Moment) -> Begun {
+    let Some(anchor) = event.anchor else { return stand_still(event) };
+    let Some((chain, _)) = rules.chains.iter().find(|(_, active)| active.chain.chain_id == anchor.chain_id) else {
+        // A chain taken out of the configuration is looked at by nobody: the event stays as it is and waits for its
+        // return. No block is recorded as seen.
+        let (code, due_us) = (event.code.unwrap_or(Code::RpcUnavailable), Some(moment.after(schedule::LONGEST)));
+        return Begun::Decided(Decision::record(event.state, code, due_us, Seen::default()));
+    };
+    let plan = Plan { chain: chain.clone(), tx_hash: anchor.tx_hash, anchor: Some(anchor) };
+    ask(plan, purpose(anchor))
+}
+
+fn ask(plan: Plan, purpose: Purpose) -> Begun {
+    Begun::Ask(Box::new(Question { plan, purpose }))
+}
+
+fn begin_claim(event: &DueEvent, claim: &Claim, rules: &Rules<'_>, moment: &Moment) -> Begun {
+    if rules.source.is_none() {
+        let due_us = Some(moment.after(schedule::LONGEST));
+        return Begun::Decided(Decision::record(EventState::Undetermined, Code::Internal, due_us, Seen::default()));
+    }
+    if event.expectation.is_none() && !can_do_without(claim, rules) {
+        return Begun::Decided(unknown_expectation(event, rules, moment));
+    }
+    let purpose = match (claim.basis, &event.expectation) {
+        (Basis::Charge, None) => Purpose::Charge,
+        (Basis::Charge, Some(_)) | (Basis::Reference, _) => Purpose::Payment,
+    };
+    let found = where_to_look(event, rules);
+    match (purpose, found, claim::tx_hash(&claim.tx_hash)) {
+        (_, Some((chain, _)), Some(tx_hash)) => ask(Plan { chain: chain.to_owned(), tx_hash, anchor: None }, purpose),
+        (Purpose::Charge, _, _) => {
+            Begun::Decided(plain(Code::ChargeUnverifiable, Content::Checked(Box::new(charge::nothing(claim, found)))))
+        }
+        (_, None, _) => {
+            Begun::Decided(Decision::record(EventState::Held, Code::ChainUnsupported, None, charge::seen(claim, found)))
+        }
+        (_, Some(_), None) => Begun::Decided(Decision::record(
+            EventState::Refuted,
+            Code::TxHashMalformed,
+            None,
+            charge::seen(claim, found),
+        )),
+    }
+}
+
+/// Where to look for the transaction. A provider's word for the network is a hint, and whoever can sign can change it:
+/// the chains on which the expectation takes money come first, then every network that was claimed, so that no claim
+/// hides another. A chain that has the transaction in a block is stayed with.
+fn where_to_look<'a>(event: &DueEvent, rules: &Rules<'a>) -> Option<(&'a str, &'a ActiveChain)> {
+    let claimed: Vec<_> = claimed_chains(event, rules).collect();
+    let accept = event.expectation.as_ref().map(|stored| stored.terms.accept.as_slice()).unwrap_or_default();
+    let takes_money = |active: &ActiveChain| accept.iter().any(|way| way.chain_id == active.chain.chain_id);
+    let mut places: Vec<(&str, &ActiveChain)> = Vec::new();
+    let accepted = rules.chains.iter().map(|(name, active)| (name.as_str(), active));
+    let (hinted, others): (Vec<_>, Vec<_>) = accepted
+        .filter(|(_, active)| takes_money(active))
+        .partition(|(name, _)| claimed.iter().any(|(other, _)| other == name));
+    for place in hinted.into_iter().chain(others).chain(claimed) {
+        if !places.iter().any(|(name, _)| *name == place.0) {
+            places.push(place);
+        }
+    }
+    let seen =
+        event.anchor.and_then(|anchor| places.iter().find(|(_, active)| active.chain.chain_id == anchor.chain_id));
+    let turn = usize::try_from(event.progress.looks).ok().and_then(|looks| looks.checked_rem(places.len()));
+    seen.or_else(|| places.get(turn?)).copied()
+}
+
+/// The active chains that the claims name, the newest first.
+fn claimed_chains<'a>(event: &DueEvent, rules: &Rules<'a>) -> impl Iterator<Item = (&'a str, &'a ActiveChain)> {
+    let (chains, provider) = (rules.chains, &event.facts.provider);
+    event.networks.iter().filter_map(move |network| claim::chain_of(chains, provider, network))
+}
+
+/// A charge goes out as what it is; money that must be proven needs somebody who says where it belongs.
+fn can_do_without(claim: &Claim, rules: &Rules<'_>) -> bool {
+    match claim.basis {
+        Basis::Charge => true,
+        Basis::Reference => !rules.verification.require_expectation && !rules.verification.recipients.is_empty(),
+    }
+}
+
+/// The backend may be a little later than the provider: the PUT wakes the event, so nothing is asked meanwhile.
+fn unknown_expectation(event: &DueEvent, rules: &Rules<'_>, moment: &Moment) -> Decision {
+    match give_up_at(event, rules, moment) {
+        Some(due_us) => {
+            Decision::record(EventState::Undetermined, Code::ExpectationUnknown, Some(due_us), Seen::default())
+        }
+        None => Decision::record(EventState::Held, Code::ExpectationUnknown, None, Seen::default()),
+    }
+}
+
+/// When an unanswered claim is given up; `None` when that is past.
+fn give_up_at(event: &DueEvent, rules: &Rules<'_>, moment: &Moment) -> Option<i64> {
+    let first_us = if event.progress.looks == 0 { moment.now_us } else { event.progress.first_us };
+    let since = Moment { now_us: first_us, ..*moment };
+    let end = since.after(rules.verification.give_up);
+    (moment.now_us < end).then_some(end)
+}
+
+/// A message that claims no transfer.
+fn plain(code: Code, content: Content) -> Decision {
+    let seen = match &content {
+        Content::Checked(proof) => Seen { checks: proof.checks.clone(), votes: proof.votes.clone(), depth: None },
+        Content::Payment(..) | Content::Thin => Seen::default(),
+    };
+    Decision::Confirm(Box::new(Confirmation {
+        code,
+        anchor: None,
+        slots: Vec::new(),
+        amount: U256::ZERO,
+        expectation: None,
+        joins_by: None,
+        content,
+        seen,
+    }))
+}
+
+// === the second step ===
+
+/// What the observations make of the event.
+#[must_use]
+pub fn conclude(
+    event: &DueEvent,
+    question: &Question,
+    rules: &Rules<'_>,
+    observations: &Observations,
+    moment: &Moment,
+) -> Decision {
+    let Some(active) = rules.chains.get(&question.plan.chain) else {
+        return waiting::record(event, Code::RpcUnavailable, Seen::default(), moment);
+    };
+    match (question.purpose, &event.claim) {
+        (Purpose::BeforeSending(anchor), _) => watch::before_sending(event, &anchor, active, observations, moment),
+        (Purpose::Settlement(anchor), _) => watch::settlement(event, &anchor, active, observations, moment),
+        (Purpose::Payment, Some(claim)) => {
+            let ground = Ground { event, claim, rules, name: &question.plan.chain, active, moment };
+            waiting::located(&ground, observations, payment::judge)
+        }
+        (Purpose::Charge, Some(claim)) => {
+            let ground = Ground { event, claim, rules, name: &question.plan.chain, active, moment };
+            waiting::located(&ground, observations, charge::judge)
+        }
+        // A purpose of a claim is only made from a claim.
+        (Purpose::Payment | Purpose::Charge, None) => Decision::record(
+            EventState::Undetermined,
+            Code::Internal,
+            Some(moment.after(schedule::LONGEST)),
+            Seen::default(),
+        ),
+    }
+}
+
+/// What a judgement of a claim stands on.
+#[derive(Clone, Copy)]
+struct Ground<'a> {
+    event: &'a DueEvent,
+    claim: &'a Claim,
+    rules: &'a Rules<'a>,
+    /// Configured chain name.
+    name: &'a str,
+    active: &'a ActiveChain,
+    moment: &'a Moment,
+}
+
+/// Shortest time between two looks at a forwarded payment that is not final yet.
+const SETTLEMENT_POLL: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

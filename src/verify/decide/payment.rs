@@ -1,0 +1,269 @@
+//! A claim that must be proven: status, match, window, assurance, depth; in this order, each with its checks.
+
+use alloy_primitives::{Address, U256};
+
+mod checks;
+
+use checks::{chain_check, match_checks, seen, window};
+
+use super::waiting::{at, deeper};
+use super::{Confirmation, Content, Decision, Ground, Seen};
+use crate::ledger::{ClaimedSlot, JoinKey, Proof};
+use crate::message::Payment;
+use crate::model::{
+    Assurance, Check, CheckName, CheckOutcome, Class, Code, EventState, ExpectationKey, PaymentReference, Rail, Slot,
+    TransferKey,
+};
+use crate::verify::claim;
+use crate::verify::diagnosis::{Doubt, check};
+use crate::verify::finality::{self, Gap, Judged};
+use crate::verify::matcher::{self, Found, Outcome, Payer, Query, Rail as Bound, Wanted};
+use crate::verify::quorum::Anchored;
+
+/// Values up to this go on while a minority of nodes contradicts; larger ones wait for the chain's own finality.
+const DISSENT_UP_TO_USD: u64 = 1_000;
+
+/// Judges a claim against the block that enough nodes agree on.
+pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
+    let mut checks = vec![chain_check(ground)];
+    match anchored.receipt.status {
+        Some(1) => checks.push(check(CheckName::Status, CheckOutcome::Pass, 1, 1)),
+        Some(0) => {
+            checks.push(check(CheckName::Status, CheckOutcome::Fail, 1, 0));
+            return refuse(ground, anchored, Doubt { code: Code::TxReverted, checks });
+        }
+        other => {
+            let actual = other.map_or_else(|| "none".to_owned(), |status| status.to_string());
+            checks.push(check(CheckName::Status, CheckOutcome::Unknown, 1, actual));
+            return refuse(ground, anchored, Doubt { code: Code::ReceiptUnsupported, checks });
+        }
+    }
+    let searched = binding(ground).map(|bound| {
+        let (wanted, chain) = (wanted(ground), &ground.active.chain);
+        let query = Query { contracts: &chain.contracts, tokens: &chain.tokens, wanted: &wanted, rail: bound };
+        matcher::search(&query, &anchored.receipt.logs)
+    });
+    match searched {
+        Ok(Outcome::Found(found)) => matched(ground, anchored, &found, checks),
+        Ok(Outcome::Doubt(mut doubt)) | Err(mut doubt) => {
+            checks.append(&mut doubt.checks);
+            refuse(ground, anchored, Doubt { code: doubt.code, checks })
+        }
+    }
+}
+
+/// Which rail, by the expectation and never by the payload.
+fn binding(ground: &Ground<'_>) -> Result<Bound, Doubt> {
+    let expectation = ground.event.expectation.as_ref();
+    let rails = expectation.map(|stored| stored.terms.rails.as_slice()).unwrap_or_default();
+    let allows = |rail: Rail| rails.is_empty() || rails.contains(&rail);
+    let closed = |wanted: Rail| {
+        let open = rails.iter().map(|rail| rail.as_str()).collect::<Vec<_>>().join(", ");
+        let checks = vec![check(CheckName::Reference, CheckOutcome::Fail, format!("rails {open}"), wanted)];
+        Doubt { code: Code::AmbiguousMatch, checks }
+    };
+    if let Some((reference, _)) = reference(ground) {
+        return if allows(Rail::Reference) {
+            Ok(Bound::Reference(matcher::reference_topic(reference)))
+        } else {
+            Err(closed(Rail::Reference))
+        };
+    }
+    if !rails.contains(&Rail::Direct) {
+        return Err(closed(Rail::Direct));
+    }
+    let payer = expectation.and_then(|stored| stored.terms.payer);
+    Ok(Bound::Direct(match payer {
+        Some(payer) => Payer::Is(payer),
+        None if ground.event.recipient_shared => Payer::Undecidable,
+        None => Payer::Anyone,
+    }))
+}
+
+/// The reference that binds, and whether the backend itself named it. Ours counts where both are known; an expectation
+/// found by request id alone has none, so the webhook's finds the proxy's event, and recipient and token are ours.
+fn reference<'a>(ground: &Ground<'a>) -> Option<(&'a PaymentReference, Named)> {
+    match ground.event.expectation.as_ref().map(|stored| &stored.terms.key) {
+        Some(ExpectationKey::PaymentReference(reference)) => Some((reference, Named::ByBackend)),
+        Some(ExpectationKey::RequestId(_) | ExpectationKey::ProviderObject(_) | ExpectationKey::Direct) | None => {
+            ground.claim.payment_reference.as_ref().map(|reference| (reference, Named::ByProvider))
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    ByBackend,
+    ByProvider,
+}
+
+/// Acceptable ways on this chain: the expectation's, bounded by the configured recipients; or, without one, any
+/// registered token to a configured recipient. A token without a registry entry is never acceptable.
+fn wanted(ground: &Ground<'_>) -> Vec<Wanted> {
+    let (chain, bound) = (&ground.active.chain, &ground.rules.verification.recipients);
+    let is_registered = |token: Option<Address>| token.is_none_or(|token| chain.token(&token).is_some());
+    match &ground.event.expectation {
+        Some(stored) => {
+            let ways = stored.terms.accept.iter().enumerate();
+            let ways = ways.filter(|(_, accept)| accept.chain_id == chain.chain_id && is_registered(accept.token));
+            ways.map(|(way, accept)| Wanted {
+                way,
+                token: accept.token,
+                recipients: accept
+                    .recipients
+                    .iter()
+                    .filter(|to| bound.is_empty() || bound.contains(to))
+                    .copied()
+                    .collect(),
+            })
+            .collect()
+        }
+        None => {
+            let tokens = chain.tokens.iter().map(|token| Some(token.address)).chain([None]);
+            tokens.map(|token| Wanted { way: 0, token, recipients: bound.clone() }).collect()
+        }
+    }
+}
+
+/// Not the money: final says so, anything less waits under the same code.
+fn refuse(ground: &Ground<'_>, anchored: &Anchored, doubt: Doubt) -> Decision {
+    let judged = judge_depth(ground, anchored, None);
+    let seen = seen(anchored, &judged, doubt.checks);
+    if judged.gap != Gap::None {
+        return deeper(ground, doubt.code, anchored, &judged, seen);
+    }
+    let state = match doubt.code.class() {
+        Class::Terminal => EventState::Refuted,
+        Class::Hold | Class::Ok | Class::Wait | Class::Ignore => EventState::Held,
+    };
+    at(Decision::record(state, doubt.code, None, seen), anchored)
+}
+
+fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: Vec<Check>) -> Decision {
+    let chain = &ground.active.chain;
+    let accept = ground.event.expectation.as_ref().and_then(|stored| stored.terms.accept.get(found.way));
+    let token = found.token.and_then(|address| chain.token(&address));
+    let (symbol, decimals) = match (token, accept) {
+        (Some(token), _) => (token.symbol.as_str(), token.decimals),
+        (None, Some(accept)) => (accept.symbol.as_str(), accept.decimals),
+        (None, None) => (chain.native.symbol.as_str(), chain.native.decimals),
+    };
+    checks.extend(match_checks(ground, found));
+    checks.extend(claim::compare(ground.claim, found, symbol, decimals));
+    let value = token.and_then(|token| chain_config::usd_micros(found.amount, token));
+    let judged = judge_depth(ground, anchored, value);
+    let mut code = None;
+    if let Some(stored) = &ground.event.expectation {
+        code = window(stored, anchored.anchor.block_timestamp, &mut checks);
+    }
+    let assurance = assurance(ground);
+    let least = least_assurance(ground);
+    if assurance < least {
+        checks.push(check(CheckName::Contract, CheckOutcome::Fail, format!("assurance {least}"), assurance));
+        code = code.or(Some(Code::AssuranceTooLow));
+    }
+    if judged.gap == Gap::None && is_contested(anchored, &judged) {
+        let due_us = Some(ground.moment.when_deeper(Gap::Tag(chain_config::Tag::Finalized), chain));
+        let seen = seen(anchored, &judged, checks);
+        return at(Decision::record(EventState::Undetermined, Code::RpcDisagreement, due_us, seen), anchored);
+    }
+    if judged.gap != Gap::None {
+        let seen = seen(anchored, &judged, checks);
+        return deeper(ground, code.unwrap_or(Code::WaitingConfirmations), anchored, &judged, seen);
+    }
+    if let Some(code) = code {
+        let seen = seen(anchored, &judged, checks);
+        return at(Decision::record(EventState::Held, code, None, seen), anchored);
+    }
+    let seen = seen(anchored, &judged, checks);
+    let proof = Proof {
+        assurance,
+        method: "quorum",
+        tier: judged.tier.name.clone(),
+        finality: judged.finality,
+        confirmations: judged.confirmations,
+        votes: seen.votes.clone(),
+        checks: seen.checks.clone(),
+    };
+    Decision::Confirm(Box::new(confirmation(ground, anchored, found, (symbol, decimals), proof, seen)))
+}
+
+fn judge_depth<'a>(ground: &Ground<'a>, anchored: &Anchored, value: Option<U256>) -> Judged<'a> {
+    finality::judge(&ground.active.chain.finality, value, anchored.anchor.block_number, &anchored.standing)
+}
+
+/// Deep enough by the policy, and yet a minority shows another chain: only small amounts go on.
+fn is_contested(anchored: &Anchored, judged: &Judged<'_>) -> bool {
+    let is_large = judged.tier.up_to_usd.is_none_or(|most| DISSENT_UP_TO_USD < most);
+    0 < anchored.dissent && is_large && judged.finality != crate::model::Finality::Final
+}
+
+/// A3 needs a reference that the backend named: a provider's word for it is not proof of what it pays.
+fn assurance(ground: &Ground<'_>) -> Assurance {
+    match reference(ground) {
+        Some((_, Named::ByBackend)) => Assurance::A3,
+        Some((_, Named::ByProvider)) | None => Assurance::A2,
+    }
+}
+
+fn least_assurance(ground: &Ground<'_>) -> Assurance {
+    let own = ground.event.expectation.as_ref().and_then(|stored| stored.terms.min_assurance);
+    // Less than a proven recipient is never a verified payment.
+    let source = ground.rules.source.map(|source| source.min_assurance);
+    own.or(source).unwrap_or(Assurance::A2).max(Assurance::A2)
+}
+
+fn confirmation(
+    ground: &Ground<'_>,
+    anchored: &Anchored,
+    found: &Found,
+    (symbol, decimals): (&str, u8),
+    proof: Proof,
+    seen: Seen,
+) -> Confirmation {
+    let (anchor, chain) = (anchored.anchor, &ground.active.chain);
+    let key = |slot| TransferKey { chain_id: anchor.chain_id, tx_hash: anchor.tx_hash, slot };
+    let slots = found.consumed.iter().map(|consumed| ClaimedSlot {
+        key: key(Slot::Log(consumed.position)),
+        amount: consumed.amount,
+        token: consumed.token,
+        recipient: consumed.recipient,
+    });
+    let bound = reference(ground).map(|(reference, _)| reference.clone());
+    let payment = Payment {
+        chain: ground.name.to_owned(),
+        chain_id: anchor.chain_id,
+        testnet: chain.testnet,
+        tx_hash: anchor.tx_hash,
+        slots: found.consumed.iter().map(|consumed| Slot::Log(consumed.position)).collect(),
+        block_number: anchor.block_number,
+        block_hash: anchor.block_hash,
+        block_timestamp: anchor.block_timestamp,
+        explorer_url: chain.tx_url(&anchor.tx_hash),
+        token_symbol: symbol.to_owned(),
+        token_address: found.token,
+        token_decimals: decimals,
+        recipient: found.recipient,
+        payer: found.payer,
+        tx_from: Some(anchored.receipt.from),
+        amount: found.amount,
+        fee: found.fee,
+        payment_reference: bound.clone(),
+        request_id: ground.claim.request_id.clone(),
+    };
+    let expectation = ground.event.expectation.as_ref();
+    let join = |reference: PaymentReference| JoinKey {
+        realm: ground.event.facts.realm.clone(),
+        reference: reference.to_string(),
+    };
+    Confirmation {
+        code: if expectation.is_some() { Code::Verified } else { Code::VerifiedUnmatched },
+        anchor: Some(anchor),
+        slots: slots.collect(),
+        amount: found.amount,
+        expectation: expectation.map(|stored| (stored.terms.id.clone(), stored.version, found.way)),
+        joins_by: bound.map(join),
+        content: Content::Payment(Box::new(payment), Box::new(proof)),
+        seen,
+    }
+}

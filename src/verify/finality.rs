@@ -1,0 +1,66 @@
+//! Whether a block is deep enough, by chain and by amount. Pure.
+//!
+//! Depth and tag must both hold. A tag that is needed and missing is waited for, never done without.
+
+use alloy_primitives::U256;
+use chain_config::{FinalityPolicy, Tag, Tier};
+
+use super::quorum::Standing;
+use crate::model::Finality;
+
+/// What is still missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// Nothing.
+    None,
+    /// So many blocks on top.
+    Blocks(u64),
+    /// The chain's tag has not reached the block.
+    Tag(Tag),
+}
+
+/// A block's depth against the policy.
+#[derive(Debug, Clone)]
+pub struct Judged<'a> {
+    /// The tier that the value falls into.
+    pub tier: &'a Tier,
+    /// Head − height + 1; the including block counts as one.
+    pub confirmations: u64,
+    /// How firm it is by the tags seen.
+    pub finality: Finality,
+    /// What is still missing.
+    pub gap: Gap,
+}
+
+/// Judges a block at `height`. A value without a price falls into the strictest tier.
+#[must_use]
+pub fn judge<'a>(
+    policy: &'a FinalityPolicy,
+    value_usd_micros: Option<U256>,
+    height: u64,
+    standing: &Standing,
+) -> Judged<'a> {
+    let tier = policy.tier(value_usd_micros);
+    let covers = |tag: Option<u64>| tag.is_some_and(|number| height <= number);
+    let confirmations = (standing.head.saturating_add(1)).saturating_sub(height);
+    let finality = if covers(standing.finalized) {
+        Finality::Final
+    } else if covers(standing.safe) {
+        Finality::Safe
+    } else {
+        Finality::Soft
+    };
+    // The block itself has to be there, whatever a policy says.
+    let missing = tier.confirmations.max(1).saturating_sub(confirmations);
+    let gap = match tier.tag {
+        _ if 0 < missing => Gap::Blocks(missing),
+        Some(tag @ Tag::Finalized) if !covers(standing.finalized) => Gap::Tag(tag),
+        // What is finalized is safe, whether or not a node names it so.
+        Some(tag @ Tag::Safe) if !covers(standing.safe) && !covers(standing.finalized) => Gap::Tag(tag),
+        Some(Tag::Finalized | Tag::Safe) | None => Gap::None,
+    };
+    Judged { tier, confirmations, finality, gap }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! The stage's loop: take what is due, look at the chains, decide, commit.
+//!
+//! It keeps nothing that a crash would lose: what is due stays due in the ledger until a verdict is written. Events of
+//! one transaction share one look. A slow chain holds up only its own events: looks run side by side, so many at once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use self::commit::{Committer, Done};
+use super::decide::{self, Begun, Question, Rules};
+use super::schedule::Moment;
+use crate::chain::{Plan, Reader};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ledger::{DueEvent, Ledger};
+use crate::model::EventId;
+use crate::task::{self, Stop, Wakes};
+use crate::telemetry::Metrics;
+
+mod commit;
+
+/// Looks in flight at once.
+const LOOKS_MAX: usize = 16;
+/// Events taken from the ledger at once, beside those in flight.
+const BATCH: usize = 64;
+/// Wait for a hint when nothing is due.
+const IDLE: Duration = Duration::from_millis(500);
+/// Between sweeps for expectations whose time is over.
+const SWEEP: Duration = Duration::from_secs(5);
+/// An event whose verdict could not be written is left alone this long, and so is a ledger that does not answer.
+const REST: Duration = Duration::from_secs(1);
+
+/// Stage 3.
+pub struct Worker {
+    ledger: Arc<dyn Ledger>,
+    reader: Arc<dyn Reader>,
+    config: Arc<Config>,
+    clock: Clock,
+    wakes: Wakes,
+    committer: Arc<Committer>,
+}
+
+/// Events that share one look, with what each asks.
+struct Group {
+    plan: Plan,
+    events: Vec<(DueEvent, Question)>,
+}
+
+/// Tells the loop that events are free again, even when the look that held them panics.
+struct Release {
+    events: HashSet<EventId>,
+    tired: HashSet<EventId>,
+    to: mpsc::Sender<Released>,
+}
+
+struct Released {
+    rested: HashSet<EventId>,
+    tired: HashSet<EventId>,
+}
+
+/// What the loop must not take: in flight, or resting until then.
+#[derive(Default)]
+struct Busy(HashMap<EventId, Option<Instant>>);
+
+// === impl Worker ===
+
+impl Worker {
+    /// A worker; looks at nothing before [`Worker::run`].
+    #[must_use]
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        reader: Arc<dyn Reader>,
+        evidence: evidence_store::Store,
+        config: Arc<Config>,
+        clock: Clock,
+        metrics: Metrics,
+        wakes: Wakes,
+    ) -> Self {
+        let committer = Committer {
+            ledger: Arc::clone(&ledger),
+            evidence,
+            config: Arc::clone(&config),
+            clock: clock.clone(),
+            metrics,
+            wakes: wakes.clone(),
+        };
+        Self { ledger, reader, config, clock, wakes, committer: Arc::new(committer) }
+    }
+
+    /// Runs until stop is said; then verdicts in the middle of being written are finished and looks are dropped.
+    pub async fn run(self, mut stop: Stop) {
+        let (to, mut released) = mpsc::channel::<Released>(LOOKS_MAX);
+        let mut busy = Busy::default();
+        let mut in_flight = 0_usize;
+        let mut swept = None;
+        while !stop.is_set() {
+            busy.wake_up(Instant::now());
+            self.expire(&mut swept).await;
+            let patience = match self.take(&mut busy, &mut in_flight, &to, &stop).await {
+                // More of the kind that needs no look may be due behind it.
+                Ok(written) if BATCH <= written => Duration::ZERO,
+                Ok(_) => IDLE,
+                Err(()) => REST,
+            };
+            tokio::select! {
+                Some(done) = released.recv() => {
+                    in_flight = in_flight.saturating_sub(1);
+                    busy.release(done, Instant::now());
+                }
+                () = self.wakes.verify.wait(patience) => {}
+                () = stop.wait() => {}
+            }
+        }
+        drop(to);
+        while released.recv().await.is_some() {}
+    }
+
+    /// Ends expectations whose time is over, now and then.
+    async fn expire(&self, swept: &mut Option<Instant>) {
+        if swept.is_some_and(|at| at.elapsed() < SWEEP) {
+            return;
+        }
+        *swept = Some(Instant::now());
+        match self.ledger.expire_expectations(self.clock.now().as_microsecond()).await {
+            Ok(0) => {}
+            Ok(expired) => tracing::info!(expired, "expectations passed their deadline"),
+            Err(error) => tracing::warn!(%error, "expectations could not be ended"),
+        }
+    }
+
+    /// Takes what is due, decides what needs no look, and starts looks for the rest. Says how many were decided.
+    async fn take(
+        &self,
+        busy: &mut Busy,
+        in_flight: &mut usize,
+        to: &mpsc::Sender<Released>,
+        stop: &Stop,
+    ) -> Result<usize, ()> {
+        if LOOKS_MAX <= *in_flight {
+            return Ok(0);
+        }
+        let mut written = 0_usize;
+        let limit = BATCH.saturating_add(busy.0.len());
+        let due = match self.ledger.due_events(self.clock.now().as_microsecond(), limit).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::warn!(%error, "due events could not be read");
+                return Err(());
+            }
+        };
+        let mut groups: Vec<Group> = Vec::new();
+        for event in due {
+            if busy.0.contains_key(&event.event_id) {
+                continue;
+            }
+            match self.begin(&event) {
+                Begun::Decided(decision) => {
+                    let id = event.event_id;
+                    match self.committer.commit(event, decision).await {
+                        Done::Written => written = written.saturating_add(1),
+                        Done::Rest => drop(busy.0.insert(id, Some(Instant::now() + REST))),
+                    }
+                }
+                Begun::Ask(question) => match groups.iter_mut().find(|group| group.plan == question.plan) {
+                    Some(group) => group.events.push((event, *question)),
+                    None => groups.push(Group { plan: question.plan.clone(), events: vec![(event, *question)] }),
+                },
+            }
+            if stop.is_set() {
+                return Ok(written);
+            }
+        }
+        // What does not fit now is still due next time.
+        for group in groups.into_iter().take(LOOKS_MAX.saturating_sub(*in_flight)) {
+            *in_flight = in_flight.saturating_add(1);
+            busy.0.extend(group.events.iter().map(|(event, _)| (event.event_id, None)));
+            self.start(group, to.clone(), stop.clone());
+        }
+        Ok(written)
+    }
+
+    fn begin(&self, event: &DueEvent) -> Begun {
+        decide::begin(event, &rules(&self.config, event), &self.moment())
+    }
+
+    fn moment(&self) -> Moment {
+        moment(&self.clock)
+    }
+
+    fn start(&self, group: Group, to: mpsc::Sender<Released>, mut stop: Stop) {
+        let (reader, config) = (Arc::clone(&self.reader), Arc::clone(&self.config));
+        let (committer, clock) = (Arc::clone(&self.committer), self.clock.clone());
+        let events = group.events.iter().map(|(event, _)| event.event_id).collect();
+        let mut release = Release { events, tired: HashSet::new(), to };
+        drop(task::spawn("verify.look", async move {
+            let observations = tokio::select! {
+                observations = reader.observe(group.plan) => observations,
+                () = stop.wait() => return,
+            };
+            for (event, question) in group.events {
+                let rules = rules(&config, &event);
+                let decision = decide::conclude(&event, &question, &rules, &observations, &moment(&clock));
+                let id = event.event_id;
+                if committer.commit(event, decision).await == Done::Rest {
+                    release.tired.insert(id);
+                }
+            }
+        }));
+    }
+}
+
+fn rules<'a>(config: &'a Config, event: &DueEvent) -> Rules<'a> {
+    let source = config.sources.iter().find(|source| source.name == event.facts.source);
+    Rules { source, verification: &config.verification, chains: &config.chains }
+}
+
+fn moment(clock: &Clock) -> Moment {
+    Moment { now_us: clock.now().as_microsecond(), jitter: rand::random_range(0..=1000) }
+}
+
+// === impl Release ===
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        let tired = std::mem::take(&mut self.tired);
+        let rested = self.events.difference(&tired).copied().collect();
+        // One place in the channel for every look: it cannot be full, and without a loop nobody needs to know.
+        drop(self.to.try_send(Released { rested, tired }));
+    }
+}
+
+// === impl Busy ===
+
+impl Busy {
+    fn release(&mut self, done: Released, now: Instant) {
+        for id in done.rested {
+            self.0.remove(&id);
+        }
+        self.0.extend(done.tired.into_iter().map(|id| (id, Some(now + REST))));
+    }
+
+    fn wake_up(&mut self, now: Instant) {
+        self.0.retain(|_, until| until.is_none_or(|until| now < until));
+    }
+}
+
+#[cfg(test)]
+mod tests;

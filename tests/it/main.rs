@@ -1,0 +1,38 @@
+//! One binary for every test that looks at the product from outside; one file a promise.
+//!
+//! One binary, because each one links RocksDB. The modules are `cfg(test)` so that what lints allow in tests holds for
+//! their helpers too. Other parts (an EVM node, contracts, the official packages) are real; a test whose part is
+//! missing fails with the command that installs it.
+
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod interop;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod rpc;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod send;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod start;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod verdicts;

@@ -1,0 +1,89 @@
+//! A JSON-RPC node that passes calls on to the real one and may lie about the answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tollgate::task;
+
+use super::http;
+
+type Twist = dyn Fn(&str, &mut Value) + Send + Sync;
+
+struct Shared {
+    upstream: String,
+    client: reqwest::Client,
+    twist: Box<Twist>,
+    lies: AtomicBool,
+    calls: AtomicUsize,
+}
+
+/// See the module.
+pub(crate) struct Node {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Node {
+    /// Passes everything on as it is.
+    pub(crate) async fn honest(upstream: &str) -> Self {
+        Self::liar(upstream, |_, _| {}).await
+    }
+
+    /// Lets `twist` change the answer (the `result`) to a method, until it [`Node::repents`].
+    pub(crate) async fn liar(upstream: &str, twist: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
+        let shared = Arc::new(Shared {
+            upstream: upstream.to_owned(),
+            client: http::client(),
+            twist: Box::new(twist),
+            lies: AtomicBool::new(true),
+            calls: AtomicUsize::new(0),
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let routes = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let serving = task::spawn("node", async move { axum::serve(listener, routes).await.expect("it serves") });
+        Self { shared, address, serving }
+    }
+
+    /// Any path and query lead to it.
+    pub(crate) fn url(&self, path_and_query: &str) -> String {
+        format!("http://{}/{path_and_query}", self.address)
+    }
+
+    /// Lies no more.
+    pub(crate) fn repents(&self) {
+        self.shared.lies.store(false, Ordering::SeqCst);
+    }
+
+    /// Calls so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.shared.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, call: Bytes) -> String {
+    shared.calls.fetch_add(1, Ordering::SeqCst);
+    let method = serde_json::from_slice::<Value>(&call).unwrap_or_default();
+    let method = method.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let request = shared.client.post(&shared.upstream).header("content-type", "application/json").body(call);
+    let mut answer = http::send(request).await.map(|reply| reply.json()).unwrap_or_default();
+    if shared.lies.load(Ordering::SeqCst)
+        && let Some(result) = answer.get_mut("result")
+    {
+        (shared.twist)(&method, result);
+    }
+    answer.to_string()
+}

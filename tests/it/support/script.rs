@@ -1,0 +1,30 @@
+//! Runs a node script of the tests with the npm packages of the checkout.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde::de::DeserializeOwned;
+use tollgate::demo::parts::Parts;
+
+/// What the script (its path under `tests/it`) writes after it has read the input.
+pub(crate) fn run<T: DeserializeOwned>(script: &str, packages: &[&str], input: &[u8]) -> T {
+    let script = format!("{}/tests/it/{script}", ".");
+    let parts = Parts::find().unwrap_or_else(|missing| panic!("{missing}"));
+    for package in packages {
+        let there = parts.folder().join(package).join("package.json").is_file();
+        assert!(there, "the npm package {package} is missing: run `scripts/bootstrap parts` in the checkout");
+    }
+    let mut child = Command::new("node")
+        .arg(&script)
+        .env("NODE_PATH", parts.folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("node does not start ({error}): run `scripts/bootstrap parts` in the checkout"));
+    // The scripts read all of their input before they write, so that this cannot block on a full pipe.
+    child.stdin.take().expect("its input").write_all(input).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("it writes JSON")
+}

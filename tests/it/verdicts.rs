@@ -1,0 +1,10 @@
+//! No unverified claim is forwarded as verified, and no doubt is turned into a yes or a no: on a real chain with
+//! Request Network's own contracts.
+
+mod charges;
+mod hostile;
+mod message;
+mod refused;
+mod reorg;
+mod sums;
+mod waiting;
