@@ -1,12 +1,13 @@
 # Two commands do everything: `make demo` and `make test`. Both build in cargo's dev profile, so that RocksDB is
 # compiled once (10 to 20 minutes on two cores), into a folder outside the checkout that a fresh clone reuses.
+export GROWTH_DELIVERIES GROWTH_FOLDER
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tollgate/target
 CARGO ?= cargo
 BIN = $(CARGO_TARGET_DIR)/debug/tollgate
 # `make demo DEMO_ARGS=` leaves it running after the round.
 DEMO_ARGS ?= --once
 
-.PHONY: help demo build test lint fmt deny bench fuzz parts image clean
+.PHONY: help demo build test lint fmt deny bench bench-growth fuzz parts image clean
 
 help: ## Shows this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +44,9 @@ ROCKSDB_BUILT = $$(dirname "$$(ls -t $(CARGO_TARGET_DIR)/debug/build/librocksdb-
 
 bench: build ## Criterion benches of the pure core and of group commit; no time is asserted.
 	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p tollgate --benches
+
+bench-growth: build ## What the log costs as it grows to 10 million deliveries (GROWTH_DELIVERIES=n); needs about 20 GB of disk.
+	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p evidence-store --bench growth
 
 fuzz: build ## Fuzzes every target for a minute (SECONDS=n for longer) on the stable toolchain.
 	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" fuzz/run $(SECONDS)
