@@ -8,11 +8,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use evidence_store::Store;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::jobs::Jobs;
 use crate::ledger::Ledger;
 use crate::net::Tower;
 use crate::task::{Stop, Wakes};
@@ -24,7 +25,11 @@ mod envelope;
 mod events;
 mod expectations;
 mod health;
+mod jobs;
+mod local;
+mod lookup;
 mod problem;
+mod status;
 mod view;
 
 /// Largest request body: an expectation with its 4 KiB of metadata fits many times.
@@ -50,6 +55,10 @@ pub struct Parts {
     pub wakes: Wakes,
     /// Set while the process drains.
     pub draining: Stop,
+    /// Long work.
+    pub jobs: Jobs,
+    /// Since when this process serves; none while a stopped gateway is looked at.
+    pub started_us: Option<i64>,
 }
 
 impl std::ops::Deref for Api {
@@ -73,6 +82,10 @@ impl Api {
             .route("/deliveries", get(deliveries::list))
             .route("/deliveries/{id}", get(deliveries::show))
             .route("/deliveries/{id}/raw", get(deliveries::raw))
+            .route("/jobs", get(jobs::list).post(jobs::start))
+            .route("/jobs/{id}", get(jobs::show))
+            .route("/jobs/{id}/cancel", post(jobs::cancel))
+            .route("/status", get(status::show))
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::show))
             .route("/expectations", get(expectations::list))

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingress::{BadSource, Ingress, Public};
 use crate::intake::{self, IntakeError};
+use crate::jobs::Jobs;
 use crate::ledger::sqlite::{self, Sqlite};
 use crate::ledger::{Cursor, IntakeBatch, Ledger, LedgerError};
 use crate::net::{self, BindError, Listener};
@@ -25,6 +26,8 @@ use crate::{forward, verify};
 
 /// Between looks at a folder that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(200);
+/// How long jobs may take to come to a safe place.
+const JOBS_DRAIN_MAX: Duration = Duration::from_secs(10);
 /// How long the stages behind the log may take to finish what they hold.
 const STAGES_DRAIN_MAX: Duration = Duration::from_secs(30);
 
@@ -195,6 +198,7 @@ struct Running {
     verify: JoinHandle<()>,
     forward_stop: StopSwitch,
     forward: JoinHandle<()>,
+    jobs: Jobs,
     admin: (StopSwitch, Vec<JoinHandle<net::Drained>>),
 }
 
@@ -202,6 +206,7 @@ impl Running {
     fn start(app: App) -> Self {
         let grace = app.config.shutdown.grace;
         let (draining, drains) = task::stop();
+        let jobs = Jobs::new(app.clock.clone());
         let api = Api::new(admin::Parts {
             config: Arc::clone(&app.config),
             ledger: Arc::clone(&app.ledger),
@@ -210,6 +215,8 @@ impl Running {
             metrics: app.metrics.clone(),
             wakes: app.wakes.clone(),
             draining: drains,
+            jobs: jobs.clone(),
+            started_us: Some(app.clock.now().as_microsecond()),
         });
         let (admin_stop, admin_stops) = task::stop();
         let mut side = vec![task::spawn(
@@ -256,6 +263,7 @@ impl Running {
             verify,
             forward_stop,
             forward,
+            jobs,
             admin: (admin_stop, side),
         }
     }
@@ -280,6 +288,9 @@ impl Running {
             if tokio::time::timeout(STAGES_DRAIN_MAX, stages).await.is_err() {
                 tracing::warn!("stages were still busy; what they hold is on disk and is found at the next start");
             }
+        }
+        if !self.jobs.close(JOBS_DRAIN_MAX).await {
+            tracing::warn!("a job was still at work; start it again after the restart");
         }
         self.admin.0.stop();
         for listener in self.admin.1 {

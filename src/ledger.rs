@@ -105,6 +105,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// One delivery as the ledger knows it. Absent while intake has not reached it.
     fn delivery(&self, id: uuid::Uuid) -> Answer<'_, Option<DeliveryView>>;
 
+    /// Ids from `low` to `high`, each with its source, in order: what begins with the digits that a person typed.
+    fn ids(&self, of: IdOf, low: uuid::Uuid, high: uuid::Uuid, limit: usize) -> Answer<'_, Vec<(uuid::Uuid, String)>>;
+
     /// Events, newest first.
     fn events(&self, filter: Filter) -> Answer<'_, Vec<EventView>>;
 

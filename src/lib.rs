@@ -19,6 +19,7 @@
 //! | [`ledger`] | what is known and due; the only module with SQL |
 //! | [`message`] | what the backend receives, rendered once |
 //! | [`model`] | the words of the product as types |
+//! | [`jobs`] | long work that operators start |
 //! | [`config`] | files and environment to one checked value |
 //! | [`admin`] | the operators' and the backend's HTTP API |
 //! | [`cli`] | one file a command |
@@ -35,6 +36,7 @@ pub mod digest;
 pub mod forward;
 pub mod ingress;
 pub mod intake;
+pub mod jobs;
 pub mod ledger;
 pub mod message;
 pub mod model;

@@ -9,8 +9,9 @@ use super::Api;
 use super::problem::Problem;
 use crate::config::{Role, Token};
 use crate::digest;
+use crate::net::Arrival;
 
-/// A caller with a valid token.
+/// A caller with a valid token, or an operator at this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     /// Name of the token, for the log.
@@ -18,6 +19,24 @@ pub(super) struct Caller {
     role: Role,
     /// Empty is all.
     pub(super) sources: Vec<String>,
+    /// Where the call came from.
+    from: String,
+}
+
+/// Who changed something, and from where: what an audit entry says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Who {
+    /// Name of the token, or of the person at the terminal.
+    pub(super) name: String,
+    /// `api 192.0.2.7`, or `cli`.
+    pub(super) from: String,
+}
+
+/// Marks a request that was made in this process: it may what an operator may. No request from outside carries it.
+#[derive(Debug, Clone)]
+pub(super) struct InProcess {
+    /// Who sits at the terminal.
+    pub(super) name: String,
 }
 
 /// What a handler asks for.
@@ -33,6 +52,14 @@ pub(super) enum May {
     ReadExpectations,
     /// Put and cancel expectations. Operators do not.
     WriteExpectations,
+    /// See how the gateway is.
+    ReadStatus,
+    /// See which long work runs.
+    ReadJobs,
+    /// Have the evidence checked.
+    CheckEvidence,
+    /// Act: pause, back up, prune.
+    Operate,
 }
 
 impl Caller {
@@ -42,6 +69,19 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::forbidden(format!("the token {:?} has a role that does not allow this", self.name)))
+    }
+
+    /// Refuses a token limited to sources: what is asked for reaches all of them.
+    pub(super) fn is_unlimited(&self) -> Result<(), Problem> {
+        if self.sources.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::forbidden(format!("the token {:?} is limited to sources, and this reaches all", self.name)))
+    }
+
+    /// For the audit trail.
+    pub(super) fn who(&self) -> Who {
+        Who { name: self.name.clone(), from: self.from.clone() }
     }
 
     /// Whether a token limited to sources sees this one.
@@ -54,17 +94,21 @@ impl Caller {
 const fn allows(role: Role, what: May) -> bool {
     match what {
         May::ReadEvents | May::ReadExpectations => true,
-        May::ReadDeliveries => match role {
+        May::ReadDeliveries | May::ReadStatus | May::ReadJobs => match role {
             Role::Backend => false,
             Role::Viewer | Role::Auditor | Role::Operator | Role::Admin => true,
         },
-        May::ReadBodies => match role {
+        May::ReadBodies | May::CheckEvidence => match role {
             Role::Backend | Role::Viewer => false,
             Role::Auditor | Role::Operator | Role::Admin => true,
         },
         May::WriteExpectations => match role {
             Role::Backend | Role::Admin => true,
             Role::Viewer | Role::Auditor | Role::Operator => false,
+        },
+        May::Operate => match role {
+            Role::Backend | Role::Viewer | Role::Auditor => false,
+            Role::Operator | Role::Admin => true,
         },
     }
 }
@@ -73,6 +117,9 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        if let Some(InProcess { name }) = parts.extensions.get() {
+            return Ok(Self { name: name.clone(), role: Role::Operator, sources: Vec::new(), from: "cli".to_owned() });
+        }
         let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(Problem::unauthorized)?;
         let text = header.to_str().map_err(|_| Problem::unauthorized())?;
         let (scheme, given) = text.split_once(' ').ok_or_else(Problem::unauthorized)?;
@@ -80,7 +127,9 @@ impl FromRequestParts<Api> for Caller {
             return Err(Problem::unauthorized());
         }
         let token = find(&api.config.admin.tokens, given.trim()).ok_or_else(Problem::unauthorized)?;
-        Ok(Self { name: token.name.clone(), role: token.role, sources: token.sources.clone() })
+        let peer = parts.extensions.get().map(|arrival: &Arrival| arrival.peer.ip().to_canonical());
+        let from = peer.map_or_else(|| "api".to_owned(), |peer| format!("api {peer}"));
+        Ok(Self { name: token.name.clone(), role: token.role, sources: token.sources.clone(), from })
     }
 }
 
@@ -122,5 +171,7 @@ mod tests {
         assert!(allows(Role::Auditor, May::ReadBodies));
         assert!(allows(Role::Backend, May::WriteExpectations));
         assert!(!allows(Role::Operator, May::WriteExpectations));
+        assert!(allows(Role::Auditor, May::CheckEvidence) && !allows(Role::Auditor, May::Operate));
+        assert!(!allows(Role::Backend, May::ReadStatus) && allows(Role::Viewer, May::ReadJobs));
     }
 }

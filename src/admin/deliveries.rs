@@ -12,7 +12,8 @@ use super::auth::{Caller, May};
 use super::envelope::{Params, Segments};
 use super::events::ListQuery;
 use super::problem::{Answer, Problem, ok, page};
-use super::{Api, view};
+use super::{Api, lookup, view};
+use crate::ledger::IdOf;
 use crate::task;
 
 /// `GET /deliveries`
@@ -25,8 +26,9 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): 
 }
 
 /// `GET /deliveries/{id}`: the record without its body.
-pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<Uuid>) -> Answer {
+pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadDeliveries)?;
+    let id = lookup::id(&api, &caller, IdOf::Delivery, &id).await?;
     let record = record(&api, id).await?;
     let stored = &record.delivery;
     if !caller.sees(&stored.source) {
@@ -60,8 +62,9 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): S
 }
 
 /// `GET /deliveries/{id}/raw`: the exact body bytes.
-pub(super) async fn raw(State(api): State<Api>, caller: Caller, Segments(id): Segments<Uuid>) -> Answer {
+pub(super) async fn raw(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadBodies)?;
+    let id = lookup::id(&api, &caller, IdOf::Delivery, &id).await?;
     let record = record(&api, id).await?;
     if !caller.sees(&record.delivery.source) {
         return Err(Problem::unknown("delivery"));

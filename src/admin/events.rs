@@ -3,14 +3,13 @@
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::auth::{Caller, May};
 use super::envelope::{Params, Segments};
 use super::problem::{Answer, Problem, ok, page, page_limit};
-use super::{Api, view};
+use super::{Api, lookup, view};
 use crate::config;
-use crate::ledger::Filter;
+use crate::ledger::{Filter, IdOf};
 use crate::model::{EventId, EventState, PaymentReference};
 use crate::provider::request_network::normal_request_id;
 
@@ -96,8 +95,9 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): 
 }
 
 /// `GET /events/{id}`
-pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<Uuid>) -> Answer {
+pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadEvents)?;
+    let id = lookup::id(&api, &caller, IdOf::Event, &id).await?;
     match api.ledger.event(EventId(id)).await? {
         Some(found) if caller.sees(&found.event.facts.source) => ok(view::detail(&found)),
         Some(_) | None => Err(Problem::unknown("event")),

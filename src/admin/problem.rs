@@ -89,6 +89,17 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "EXPECTATION_CONFLICT", message)
     }
 
+    /// What was asked for cannot be now, because of something else.
+    pub(super) fn taken(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+
+    /// A beginning that several ids have, or may have.
+    pub(super) fn ambiguous(what: &str, prefix: &str) -> Self {
+        let message = format!("{prefix:?} is the beginning of more than one id of a {what}: give more of it");
+        Self::new(StatusCode::CONFLICT, "AMBIGUOUS_ID", message)
+    }
+
     pub(super) fn invalid(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
     }

@@ -114,6 +114,7 @@ macro_rules! suite {
             reading::filters_find_what_they_name
             reading::pages_are_stable_while_rows_come_in
             reading::a_cursor_that_is_none_is_refused
+            reading::ids_of_a_range_come_with_their_source
             reading::an_event_shows_all_that_happened
             reading::counts_follow_the_states
         );

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Answer, CancelOutcome, Committed, Confirm, Confirmed, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail,
-    EventView, ExpectationView, Filter, IntakeBatch, Intent, Ledger, LedgerError, PutExpectation, PutOutcome,
+    EventView, ExpectationView, Filter, IdOf, IntakeBatch, Intent, Ledger, LedgerError, PutExpectation, PutOutcome,
     RecordAttempt, RecordIntent, RecordVerdict, Stats, Taken,
 };
 use crate::clock::Clock;
@@ -136,6 +136,10 @@ impl Ledger for Sqlite {
 
     fn delivery(&self, id: Uuid) -> Answer<'_, Option<DeliveryView>> {
         self.read(move |conn| read::delivery(conn, id))
+    }
+
+    fn ids(&self, of: IdOf, low: Uuid, high: Uuid, limit: usize) -> Answer<'_, Vec<(Uuid, String)>> {
+        self.read(move |conn| read::ids(conn, of, low, high, limit))
     }
 
     fn events(&self, filter: Filter) -> Answer<'_, Vec<EventView>> {

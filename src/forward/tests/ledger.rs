@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::ledger::{
     Answer, CancelOutcome, Committed, Confirm, Confirmed, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail,
-    EventView, ExpectationView, Filter, IntakeBatch, Intent, Ledger, LedgerError, Next, PutExpectation, PutOutcome,
-    RecordAttempt, RecordIntent, RecordVerdict, Stats, Taken,
+    EventView, ExpectationView, Filter, IdOf, IntakeBatch, Intent, Ledger, LedgerError, Next, PutExpectation,
+    PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, Stats, Taken,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -229,6 +229,10 @@ impl Ledger for Script {
     }
 
     fn delivery(&self, _: uuid::Uuid) -> Answer<'_, Option<DeliveryView>> {
+        not_here()
+    }
+
+    fn ids(&self, _: IdOf, _: uuid::Uuid, _: uuid::Uuid, _: usize) -> Answer<'_, Vec<(uuid::Uuid, String)>> {
         not_here()
     }
 

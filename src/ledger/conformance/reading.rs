@@ -86,6 +86,28 @@ pub(crate) async fn a_cursor_that_is_none_is_refused<R: Rig>(rig: R) {
     }
 }
 
+pub(crate) async fn ids_of_a_range_come_with_their_source<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    let mut other = paid("b", "r2", 1);
+    other.facts.source = "other".to_owned();
+    log.take(&*ledger, vec![paid("a", "r1", 1), other]).await;
+    let mut all = vec![(id_of("a").0, "rn".to_owned()), (id_of("b").0, "other".to_owned())];
+    all.sort();
+    let (least, greatest) = (uuid::Uuid::nil(), uuid::Uuid::max());
+    let events = |low, high, limit| ledger.ids(IdOf::Event, low, high, limit);
+    assert_eq!(events(least, greatest, 9).await.expect("ids"), all);
+    assert_eq!(events(least, greatest, 1).await.expect("ids"), all[..1]);
+    assert_eq!(events(all[0].0, all[0].0, 9).await.expect("ids"), all[..1], "both ends count");
+    assert_eq!(events(all[1].0, greatest, 9).await.expect("ids"), all[1..]);
+    let deliveries = ledger.ids(IdOf::Delivery, least, greatest, 9).await.expect("ids");
+    let mut known = Vec::new();
+    for view in ledger.deliveries(limit(9)).await.expect("deliveries") {
+        known.push((view.delivery_id, view.source));
+    }
+    known.sort();
+    assert_eq!(deliveries, known);
+}
+
 pub(crate) async fn an_event_shows_all_that_happened<R: Rig>(rig: R) {
     let (ledger, mut log) = (rig.ledger(), Log::new());
     log.take(&*ledger, vec![paid("a", "r1", 1), paid("a", "r1", 1)]).await;

@@ -39,6 +39,15 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// Whose ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdOf {
+    /// Deliveries.
+    Delivery,
+    /// Events.
+    Event,
+}
+
 /// A delivery as the ledger knows it; bytes and headers are in the evidence log.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeliveryView {

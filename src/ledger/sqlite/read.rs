@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::rows::{EVENT_COLUMNS, EventRow, Id, Json, Named, count, plain_tx};
 use crate::ledger::{
-    AttemptView, DeliveryView, EventDetail, EventView, Filter, LedgerError, MessageView, Stats, TraceEntry,
+    AttemptView, DeliveryView, EventDetail, EventView, Filter, IdOf, LedgerError, MessageView, Stats, TraceEntry,
 };
 use crate::model::{Claim, Code, EventId, EventState, WebhookId};
 
@@ -135,6 +135,27 @@ pub(super) fn deliveries(conn: &Connection, filter: &Filter) -> Result<Vec<Deliv
 pub(super) fn delivery(conn: &Connection, id: Uuid) -> Result<Option<DeliveryView>, LedgerError> {
     let sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.delivery_id = ?1");
     Ok(conn.prepare_cached(&sql)?.query_row([Id(id)], delivery_view).optional()?)
+}
+
+/// Ids of a range, in order.
+pub(super) fn ids(
+    conn: &Connection,
+    of: IdOf,
+    low: Uuid,
+    high: Uuid,
+    limit: usize,
+) -> Result<Vec<(Uuid, String)>, LedgerError> {
+    let (table, column) = match of {
+        IdOf::Delivery => ("deliveries", "delivery_id"),
+        IdOf::Event => ("events", "event_id"),
+    };
+    let limit = page(limit);
+    let sql = format!(
+        "SELECT {column}, source FROM {table} WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {column} LIMIT {limit}"
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let found = statement.query_map([Id(low), Id(high)], |row| Ok((row.get::<_, Id>(0)?.0, row.get(1)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// [`EVENT_COLUMNS`], then what a list shows beside the row.

@@ -30,7 +30,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("forward", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
     // The operators' and the backend's API: it reads records and knows no stage. An expectation's request id is
     // normalised as the provider's own claims are.
-    ("admin", &["clock", "config", "digest", "ledger", "message", "model", "net", "provider", "task", "telemetry"]),
+    ("jobs", &["clock", "task"]),
+    (
+        "admin",
+        &["clock", "config", "digest", "jobs", "ledger", "message", "model", "net", "provider", "task", "telemetry"],
+    ),
 ];
 
 /// May import all of the gateway.

@@ -1,0 +1,148 @@
+//! Long work over HTTP: start, look, cancel.
+//!
+//! A kind is added in three places: its variant in [`JobKind`], its right in [`right`], its line in [`begin`]. The line
+//! calls the kind's own file, which reads its parameters and hands over the work:
+//!
+//! ```text
+//! pub(super) fn begin(api: &Api, who: &Who, params: &Value) -> Result<Uuid, Problem> {
+//!     let evidence = api.evidence.clone();
+//!     super::run(api, who, JobKind::Verify, params, move |params: Params, progress| async move {
+//!         let work = task::spawn_blocking(move || walk(&evidence, &params, &progress));
+//!         work.await.map_err(|error| error.to_string())?
+//!     })
+//! }
+//! ```
+
+use std::future::Future;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::Api;
+use super::auth::{Caller, May, Who};
+use super::envelope::{Body, Segments};
+use super::problem::{Answer, Problem, ok, page, success};
+use super::view;
+use crate::jobs::{Job, JobBusy, JobKind, Progress};
+
+mod verify;
+
+/// Who may start, and cancel, a kind.
+const fn right(kind: JobKind) -> May {
+    match kind {
+        JobKind::Verify => May::CheckEvidence,
+        JobKind::Backup | JobKind::Prune | JobKind::Archive | JobKind::Import => May::Operate,
+    }
+}
+
+/// Hands the parameters to the kind's own file.
+fn begin(api: &Api, who: &Who, kind: JobKind, params: &Value) -> Result<Uuid, Problem> {
+    match kind {
+        JobKind::Verify => verify::begin(api, who, params),
+        JobKind::Backup => Err(not_offered(kind)),
+        JobKind::Prune => Err(not_offered(kind)),
+        JobKind::Archive => Err(not_offered(kind)),
+        JobKind::Import => Err(not_offered(kind)),
+    }
+}
+
+fn not_offered(kind: JobKind) -> Problem {
+    let message = format!("this release has no job of kind {}; there is: verify", kind.as_str());
+    Problem::invalid("JOB_UNSUPPORTED", message)
+}
+
+/// Reads the parameters and starts the work.
+fn run<P, W, F>(api: &Api, who: &Who, kind: JobKind, params: &Value, work: W) -> Result<Uuid, Problem>
+where
+    P: DeserializeOwned + Send + 'static,
+    W: FnOnce(P, Progress) -> F + Send + 'static,
+    F: Future<Output = Result<Value, String>> + Send + 'static,
+{
+    let read: P = serde_json::from_value(params.clone()).map_err(|error| {
+        Problem::bad_request(format!("a job of kind {} does not take this: {error}", kind.as_str()))
+    })?;
+    let started = api.jobs.start(kind, who.name.clone(), params.clone(), move |progress| work(read, progress));
+    started.map_err(|busy| {
+        let details = match busy {
+            JobBusy::Running(id) => json!({"job_id": id}),
+            JobBusy::Stopping => json!({}),
+        };
+        Problem::taken("JOB_BUSY", busy.to_string()).with_details(details)
+    })
+}
+
+#[derive(Debug, Deserialize)]
+struct Start {
+    kind: JobKind,
+    #[serde(flatten)]
+    params: Map<String, Value>,
+}
+
+/// `POST /jobs`: 202 and the job, 409 while one of its kind runs.
+pub(super) async fn start(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
+    let Start { kind, params } = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("expected {{\"kind\": \"verify\", …}}: {error}")))?;
+    caller.may(right(kind))?;
+    caller.is_unlimited()?;
+    let who = caller.who();
+    let id = begin(&api, &who, kind, &Value::Object(params))?;
+    tracing::info!(token = who.name, from = who.from, job_id = %id, kind = kind.as_str(), "a job was started");
+    let job = api.jobs.show(id).ok_or_else(|| Problem::unknown("job"))?;
+    Ok(success(StatusCode::ACCEPTED, shown(&job)))
+}
+
+/// `GET /jobs`: newest first, all that are remembered.
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer {
+    caller.may(May::ReadJobs)?;
+    page(&api.jobs.list().iter().map(shown).collect::<Vec<_>>(), None)
+}
+
+/// `GET /jobs/{id}`
+pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
+    caller.may(May::ReadJobs)?;
+    ok(shown(&found(&api, &id)?))
+}
+
+/// `POST /jobs/{id}/cancel`: the job as it is now; it stops at its next safe place.
+pub(super) async fn cancel(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
+    caller.may(May::ReadJobs)?;
+    let job = found(&api, &id)?;
+    caller.may(right(job.kind))?;
+    caller.is_unlimited()?;
+    let who = caller.who();
+    tracing::info!(token = who.name, from = who.from, job_id = %job.id, "a job is to be cancelled");
+    ok(shown(&api.jobs.cancel(job.id).ok_or_else(|| Problem::unknown("job"))?))
+}
+
+/// By id, or by a beginning of it that is unique.
+fn found(api: &Api, text: &str) -> Result<Job, Problem> {
+    let wanted: String = text.to_ascii_lowercase().chars().filter(|c| *c != '-').collect();
+    let all = api.jobs.list();
+    let mut fits = all.into_iter().filter(|job| job.id.simple().to_string().starts_with(&wanted));
+    match (fits.next(), fits.next()) {
+        (Some(job), None) if !wanted.is_empty() => Ok(job),
+        (Some(_), _) => Err(Problem::ambiguous("job", text)),
+        (None, _) => Err(Problem::unknown("job; they are forgotten at a restart")),
+    }
+}
+
+fn shown(job: &Job) -> Value {
+    json!({
+        "job_id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "by": job.by,
+        "params": job.params,
+        "started_at": view::time(job.started_us),
+        "finished_at": job.finished_us.map(view::time),
+        "done": job.done,
+        "total": job.total,
+        "doing": job.doing,
+        "report": job.report,
+        "error": job.error,
+    })
+}
