@@ -2,13 +2,22 @@
 //!
 //! Exit codes are a contract (see [`Exit`]): scripts and supervisors tell a wrong configuration from a failed run.
 
+pub mod ask;
 pub mod check;
+pub mod deliveries;
 pub mod demo;
+pub mod events;
+pub mod filter;
 pub mod healthcheck;
+pub mod jobs;
 mod output;
+pub mod progress;
 pub mod secret;
 pub mod send;
 pub mod serve;
+pub mod status;
+pub mod table;
+pub mod target;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -47,6 +56,14 @@ pub enum Command {
     Send(send::Args),
     /// Ask a running gateway whether it lives; exit code 0 or 1.
     Healthcheck(healthcheck::Args),
+    /// Look at what came.
+    Deliveries(deliveries::Args),
+    /// Look at what deliveries became.
+    Events(events::Args),
+    /// Look at long work, and stop it.
+    Jobs(jobs::Args),
+    /// Show how a gateway is.
+    Status(status::Args),
     /// Make and handle secrets.
     Secret(secret::Args),
     /// Print the version.
@@ -133,6 +150,10 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Send(args) => Box::pin(send::run(args)).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Deliveries(args) => Box::pin(deliveries::run(args)).await,
+        Command::Events(args) => Box::pin(events::run(args)).await,
+        Command::Jobs(args) => Box::pin(jobs::run(args)).await,
+        Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Secret(args) => secret::run(&args),
         Command::Version => Ok(print(concat!("tollgate ", env!("CARGO_PKG_VERSION"), "\n"))?),
     }

@@ -19,7 +19,7 @@ mod shape;
 mod tree;
 mod value;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use checked::*;
 pub use print::effective;
@@ -54,6 +54,33 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Loaded, Prob
     problems.append(&mut reader.problems);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, effective: reader.effective }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+/// What holds for a gateway's data alone, where its configuration is not at hand: the defaults, and the folder. No
+/// sources, chains or tokens.
+///
+/// # Errors
+/// Only when the defaults contradict each other, which a test rules out.
+pub fn of_folder(folder: &Path) -> Result<Config, Problems> {
+    // A configuration needs a source. This one is taken out again: nothing is ever served from here.
+    const TEXT: &str =
+        "[[sources]]\nname = \"none\"\nprovider = \"stripe\"\npath = \"/none\"\nsecrets = [\"env:NONE\"]";
+    let environment = Environment::from([("NONE".to_owned(), "never-used-to-sign-0000".to_owned())]);
+    let mut problems = Vec::new();
+    let root = tree::parse_file(Path::new("defaults"), TEXT, &mut problems);
+    let mut reader = Reader::new(&environment);
+    let config = raw::File::read(&root, "", &mut reader).and_then(|file| check::config(file, &mut reader));
+    problems.append(&mut reader.problems);
+    match config {
+        Some(mut config) if problems.is_empty() => {
+            config.sources.clear();
+            config.evidence.path = folder.join("evidence");
+            config.ledger.path = folder.join("ledger.db");
+            config.data_dir = folder.to_owned();
+            Ok(config)
+        }
         _ => Err(Problems(problems)),
     }
 }

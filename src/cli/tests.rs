@@ -15,6 +15,11 @@ fn the_declaration_is_consistent_and_every_command_has_an_example() {
     for sub in command.get_subcommands().filter(|sub| sub.get_name() != "version") {
         let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
         assert!(help.contains(&format!("tollgate {}", sub.get_name())), "{} has no example", sub.get_name());
+        for verb in sub.get_subcommands().filter(|verb| sub.get_name() != "secret" && verb.get_name() != "help") {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let begins = format!("tollgate {} {}", sub.get_name(), verb.get_name());
+            assert!(help.contains(&begins), "{begins} has no example");
+        }
     }
 }
 
@@ -43,4 +48,26 @@ fn send_takes_a_file_or_an_example() {
 fn exit_codes_are_those_of_the_contract() {
     let codes = [Exit::Failed, Exit::Usage, Exit::Locked, Exit::Evidence, Exit::Newer].map(Exit::code);
     assert_eq!(codes, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_way_to_a_gateway_may_stand_before_or_after_the_verb() {
+    for words in [
+        &["deliveries", "--data", "d", "list", "-o", "json"][..],
+        &["deliveries", "list", "--data", "d", "--config", "a", "--config", "b"],
+        &["events", "show", "-", "--admin", "http://127.0.0.1:1"],
+        &["status", "--disk", "-o", "wide"],
+        &["jobs", "-o", "id", "list"],
+    ] {
+        parse(words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    }
+    for words in [
+        &["events", "list", "--data", "d", "--admin", "http://127.0.0.1:1"][..],
+        &["events", "list", "--config", "a"],
+        &["jobs", "list", "--data", "d"],
+        &["events", "show"],
+        &["events", "list", "-o", "yaml"],
+    ] {
+        assert_eq!(parse(words).unwrap_err().exit_code(), i32::from(Exit::Usage.code()), "{words:?}");
+    }
 }

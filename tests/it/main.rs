@@ -19,6 +19,8 @@ mod interop;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod rpc;

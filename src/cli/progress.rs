@@ -1,0 +1,63 @@
+//! How far long work is: a bar on a terminal, else a line now and then, both on standard error.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::note;
+use super::table::printable;
+
+/// Between lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// One piece of work. Dropping it takes the bar away.
+pub struct Bar {
+    what: String,
+    bar: Option<ProgressBar>,
+    told: Option<Instant>,
+}
+
+impl Bar {
+    /// Shows nothing before the first [`Bar::at`].
+    #[must_use]
+    pub fn new(what: &str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+        if let Some(bar) = &bar {
+            bar.set_prefix(what.to_owned());
+        }
+        Self { what: what.to_owned(), bar, told: None }
+    }
+
+    /// So much of so much is done.
+    pub fn at(&mut self, done: u64, total: Option<u64>, doing: &str) {
+        let doing = printable(doing).replace('\n', " ");
+        if let Some(bar) = &self.bar {
+            let template = match total {
+                Some(_) => "{prefix} [{bar:30}] {percent:>3} % of {len}, {eta} left  {msg}",
+                None => "{spinner} {prefix} {pos}  {msg}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+            bar.set_position(done);
+            bar.set_message(doing);
+        } else if self.told.is_none_or(|told| BETWEEN_LINES <= told.elapsed()) {
+            self.told = Some(Instant::now());
+            let total = total.map(|total| format!(" of {total}")).unwrap_or_default();
+            let doing = if doing.is_empty() { doing } else { format!(", {doing}") };
+            note(&format!("{}: {done}{total}{doing}", self.what));
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
