@@ -1,8 +1,7 @@
 //! The ledger: what is known and due. Every guarantee is a constraint of the database.
 //!
-//! [`Ledger`] is the interface of its engines; SQLite is the embedded one. A call is one transaction: it happens
-//! whole or not at all, and what it wrote is visible to every later call. Repeating a call is safe where its doc
-//! says so. Sums and state transitions are pure ([`state`], [`sums`]) and run inside the engine's transaction.
+//! [`Ledger`] is the interface of its engines; SQLite is the embedded one. Sums and state transitions are pure
+//! ([`state`], [`sums`]) and run inside the engine's transaction.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -39,8 +38,24 @@ pub enum LedgerError {
     BadCursor(String),
 }
 
-/// The ledger's interface.
+/// The ledger's interface. What holds for every call, and is tested by the conformance suite that every engine
+/// passes unchanged:
+///
+/// - **Atomic.** A call is one transaction: it happens whole or not at all. An error other than a lost connection
+///   means that nothing was written.
+/// - **Durable.** A call that has answered is on disk: no crash and no power cut takes it back. A call that was under
+///   way in a crash happened or did not; who calls again after a restart finds out, and repeating is safe where the
+///   method says so.
+/// - **Visible.** What an answered call wrote is seen by every call that begins afterwards. A read sees one moment:
+///   never half of a transaction, and never a later one without an earlier one.
+/// - **In order.** Writes happen one after the other. Numbers of [`Self::changes`] and positions of [`Self::feed`]
+///   ascend in the order of their commits.
+/// - **Fails closed.** When the database does not answer, calls fail with [`LedgerError::Unavailable`] and work again
+///   when it does. A caller that drops the future does not undo its call.
 pub trait Ledger: Send + Sync + 'static {
+    /// Which ledger this is. Never changes while it is open.
+    fn identity(&self) -> Answer<'_, LedgerIdentity>;
+
     // ---- intake
 
     /// The last record of the log that was taken in, if any.
@@ -48,7 +63,8 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Takes in a batch and moves the cursor, in one transaction. Unique by identity: a delivery of a known event
     /// adds a row and, when its claim says something new, a claim version. Repeating a batch whose cursor was
-    /// already moved writes nothing.
+    /// already moved writes nothing. A known delivery changes no event; read from another log (a restored one), it is
+    /// noted to lie there now.
     fn intake(&self, batch: IntakeBatch) -> Answer<'_, Vec<Taken>>;
 
     // ---- verify
@@ -67,10 +83,12 @@ pub trait Ledger: Send + Sync + 'static {
 
     // ---- forward
 
-    /// Messages due to a destination, at most one a lane (the lane's oldest unfinished), lanes in flight left out.
+    /// Messages due to a destination, at most one a lane (the lane's oldest unfinished), lanes in flight left out, and
+    /// none that a pause holds. A lane whose oldest message is of a paused source waits for it.
     fn due_messages(&self, destination: &str, now_us: i64, limit: usize) -> Answer<'_, Vec<DueMessage>>;
 
-    /// Records that an attempt is about to be made. Only after `Intent::Go` may a byte leave.
+    /// Records that an attempt is about to be made. Only after `Intent::Go` may a byte leave, and after a pause has
+    /// answered there is none for what it holds.
     fn record_intent(&self, intent: RecordIntent) -> Answer<'_, Intent>;
 
     /// Records what came of an attempt and what is due next.
@@ -119,4 +137,61 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Counts for metrics and readiness.
     fn stats(&self, now_us: i64) -> Answer<'_, Stats>;
+
+    // ---- following
+
+    /// Decisions after a number, oldest first; at most `limit`, which the engine caps at 1000, fewer when they are
+    /// large, and none only at the end.
+    ///
+    /// Numbers start at 1 and have no gaps, so whoever saw one saw every decision before it, across crashes and
+    /// concurrent writes. A decision is never deleted, and who, what, from, to and code never change. One thing may:
+    /// a look that comes to the outcome of the event's last entry takes the place of that entry's time and detail.
+    fn changes(&self, table: ChangeTable, after: u64, limit: usize) -> Answer<'_, Vec<Change>>;
+
+    /// The messages to a destination in commit order, with the bytes that push sends.
+    ///
+    /// Positions ascend and are never reused, and no message appears behind a position that was handed out: following
+    /// `next` misses none and repeats none. Superseded messages are left out. To hand a message out is to send it
+    /// (rule 19): in the same transaction it counts as forwarded. So a payment that nobody was sent yet is handed out
+    /// only while no pause holds it and its anchor is fresh, as by [`Self::record_intent`]; else the page ends before
+    /// it. It is not marked as delivered.
+    fn feed(&self, read: FeedRead) -> Answer<'_, FeedPage>;
+
+    // ---- operating
+
+    /// Pauses or resumes, and records who did in the same transaction. False when it was so already; nothing is
+    /// written then. Survives restarts. Once a pause has answered, no new attempt begins for what it holds;
+    /// attempts in flight end as they end.
+    fn set_pause(&self, target: PauseTarget, paused: bool, by: Who, now_us: i64) -> Answer<'_, bool>;
+
+    /// What is paused now.
+    fn pauses(&self) -> Answer<'_, Vec<Pause>>;
+
+    /// Adds to the audit; answers the entry's number. Entries are never changed or deleted. Too long texts are cut
+    /// and too large values replaced by a note, so that nothing that was done goes unrecorded.
+    fn audit_add(&self, entry: AuditEntry) -> Answer<'_, u64>;
+
+    /// The audit, newest first.
+    fn audit(&self, filter: AuditFilter) -> Answer<'_, Vec<AuditRecord>>;
+
+    // ---- lifetime
+
+    /// Deliveries of a source after a record that retention may take, oldest first, each with what has to stay of
+    /// it: only of events that are settled, refuted, ignored or retracted with no open message, or of no event. Never
+    /// past the cursor, never of another log than the cursor's, never one that is gone already. The answer is of one
+    /// moment; what is prunable may become unprunable (a new claim frees a refuted event), which loses a body and no
+    /// knowledge.
+    fn prunable(&self, source: &str, limit: PruneLimit, after_seq: u64, count: usize) -> Answer<'_, PrunePage>;
+
+    /// Notes that deliveries are out of the log; says how many of them are known. Erased stays erased. Repeating it
+    /// is safe. No identity, claim, event or delivery row is deleted (rule 7).
+    fn mark_removed(&self, removed: Vec<(uuid::Uuid, RemovedHow)>, now_us: i64) -> Answer<'_, u64>;
+
+    /// What has to stay of a delivery when it goes.
+    fn stub_of(&self, delivery_id: uuid::Uuid) -> Answer<'_, KnownDelivery>;
+
+    /// Writes a copy of one moment to `path`, which must not exist, while everything goes on. When it answers, the
+    /// copy is whole and on disk; when it fails or the process dies, nothing is at `path`. A log that is copied
+    /// afterwards holds everything that the copy's cursor names.
+    fn snapshot(&self, path: &std::path::Path) -> Answer<'_, Snapshot>;
 }

@@ -26,6 +26,7 @@ pub(super) fn delivery(view: &DeliveryView) -> Value {
         "event_id": view.event_id,
         "state": if view.code.is_some() { "ignored" } else { "taken" },
         "code": view.code,
+        "removed": view.removed,
     })
 }
 

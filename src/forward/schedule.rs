@@ -53,7 +53,7 @@ pub enum Others {
 /// A message whose attempt just ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
-    /// When the message was made due.
+    /// What its patience is counted from: when it was made due, or resumed.
     pub created_us: i64,
     /// When the attempt ended.
     pub now_us: i64,

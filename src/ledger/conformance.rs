@@ -11,12 +11,15 @@ pub(super) mod backend;
 pub(super) mod claims;
 pub(super) mod confirm;
 pub(super) mod fixtures;
+pub(super) mod follow;
 pub(super) mod intake;
 pub(super) mod lanes;
+pub(super) mod operate;
 pub(super) mod orphans;
 pub(super) mod outbox;
 pub(super) mod races;
 pub(super) mod reading;
+pub(super) mod removal;
 pub(super) mod twins;
 pub(super) mod wake;
 
@@ -117,6 +120,24 @@ macro_rules! suite {
             reading::ids_of_a_range_come_with_their_source
             reading::an_event_shows_all_that_happened
             reading::counts_follow_the_states
+            follow::a_ledger_keeps_its_identity
+            follow::rule_28_decisions_have_numbers_without_gaps
+            follow::a_follower_beside_writers_misses_no_decision
+            follow::the_feed_is_in_commit_order_and_repeats_nothing
+            follow::rule_19_what_the_feed_handed_out_counts_as_forwarded
+            follow::a_superseded_message_is_not_in_the_feed
+            operate::a_pause_of_everything_holds_everything_across_a_restart
+            operate::a_pause_of_a_destination_holds_no_other
+            operate::a_pause_of_a_source_holds_no_other
+            operate::an_attempt_in_flight_ends_in_a_pause
+            operate::a_pause_needs_a_name
+            operate::rule_28_the_audit_says_who_did_what
+            operate::the_audit_takes_whatever_was_done
+            removal::rule_7_only_what_is_at_its_end_may_go
+            removal::rule_7_a_stub_says_all_that_must_stay
+            removal::what_left_the_log_stays_known
+            removal::rule_26_retention_follows_the_log_that_is_read
+            removal::a_snapshot_is_one_moment_while_writers_go_on
         );
     };
     (@all $rig:ty; $($topic:ident::$scenario:ident)*) => {

@@ -3,13 +3,17 @@
 //! Times are microseconds since the Unix epoch, UTC.
 
 mod expected;
+mod follow;
 mod intake;
 mod judgement;
+mod operate;
 mod sending;
 mod view;
 
 pub use expected::*;
+pub use follow::*;
 pub use intake::*;
 pub use judgement::*;
+pub use operate::*;
 pub use sending::*;
 pub use view::*;

@@ -1,41 +1,52 @@
 //! The embedded ledger on SQLite: one writer that groups commands into one synced commit, a few readers beside it.
 //!
-//! The guarantees are constraints of `sqlite/schema.sql`; the rules of the product are the commands, one file a
+//! The guarantees are constraints of `sqlite/schema*.sql`; the rules of the product are the commands, one file a
 //! subject. A call that answers was committed; one that fails wrote nothing. A locked, full or missing database
 //! makes calls fail with [`LedgerError::Unavailable`] until it is back, and never ends the process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    Answer, CancelOutcome, Committed, Confirm, Confirmed, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail,
-    EventView, ExpectationView, Filter, IdOf, IntakeBatch, Intent, Ledger, LedgerError, PutExpectation, PutOutcome,
-    RecordAttempt, RecordIntent, RecordVerdict, Stats, Taken,
+    Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, Change, ChangeTable, Committed, Confirm, Confirmed,
+    Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView, FeedPage, FeedRead, Filter,
+    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Pause, PauseTarget, PruneLimit,
+    PrunePage, PutExpectation, PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Snapshot, Stats,
+    Taken, Who,
 };
 use crate::clock::Clock;
 use crate::model::{EventId, WebhookId};
+use crate::task;
 
 mod attempts;
+mod audit;
 mod claims;
 mod confirm;
+mod copy;
 mod due;
 mod expectations;
+mod follow;
 mod intake;
+mod meta;
 mod outbox;
+mod pauses;
 mod place;
 mod put;
 mod read;
 mod readers;
+mod removal;
 mod rows;
 mod verdict;
 mod writer;
 
+pub use copy::renew;
 pub use place::OpenError;
 
 /// The embedded engine.
 pub struct Sqlite {
+    place: place::Place,
     writer: writer::Writer,
     readers: readers::Readers,
 }
@@ -48,9 +59,9 @@ impl Sqlite {
     pub fn open(path: &Path, clock: &Clock) -> Result<Self, OpenError> {
         let (place, lock) = place::open(path, clock.now().as_microsecond())?;
         let readers = readers::Readers::new(place.clone());
-        let writer = writer::Writer::start(place, lock)
+        let writer = writer::Writer::start(place.clone(), lock)
             .map_err(|error| OpenError::Io { path: path.to_owned(), why: error.to_string() })?;
-        Ok(Self { writer, readers })
+        Ok(Self { place, writer, readers })
     }
 
     fn write<T, F>(&self, work: F) -> Answer<'_, T>
@@ -71,6 +82,10 @@ impl Sqlite {
 }
 
 impl Ledger for Sqlite {
+    fn identity(&self) -> Answer<'_, LedgerIdentity> {
+        Box::pin(std::future::ready(Ok(self.place.identity())))
+    }
+
     fn cursor(&self) -> Answer<'_, Option<Cursor>> {
         self.read(intake::cursor)
     }
@@ -156,6 +171,61 @@ impl Ledger for Sqlite {
 
     fn stats(&self, _now_us: i64) -> Answer<'_, Stats> {
         self.read(read::stats)
+    }
+
+    fn changes(&self, table: ChangeTable, after: u64, limit: usize) -> Answer<'_, Vec<Change>> {
+        self.read(move |conn| follow::changes(conn, table, after, limit))
+    }
+
+    fn feed(&self, read: FeedRead) -> Answer<'_, FeedPage> {
+        Box::pin(async move {
+            // Mostly everything was sent before: then reading it disturbs no writer.
+            let first = read.clone();
+            let (page, unsent) =
+                self.readers.run(move |conn| follow::feed(conn, &first, follow::Handing::OutWhatWasSent)).await?;
+            if !unsent || !page.items.is_empty() {
+                return Ok(page);
+            }
+            let handed = self.write(move |conn| follow::feed(conn, &read, follow::Handing::OutAsSent)).await?;
+            Ok(handed.0)
+        })
+    }
+
+    fn set_pause(&self, target: PauseTarget, paused: bool, by: Who, now_us: i64) -> Answer<'_, bool> {
+        self.write(move |conn| pauses::set(conn, &target, paused, &by, now_us))
+    }
+
+    fn pauses(&self) -> Answer<'_, Vec<Pause>> {
+        self.read(pauses::list)
+    }
+
+    fn audit_add(&self, entry: AuditEntry) -> Answer<'_, u64> {
+        self.write(move |conn| audit::add(conn, &entry))
+    }
+
+    fn audit(&self, filter: AuditFilter) -> Answer<'_, Vec<AuditRecord>> {
+        self.read(move |conn| audit::list(conn, &filter))
+    }
+
+    fn prunable(&self, source: &str, limit: PruneLimit, after_seq: u64, count: usize) -> Answer<'_, PrunePage> {
+        let source = source.to_owned();
+        self.read(move |conn| removal::prunable(conn, &source, limit, after_seq, count))
+    }
+
+    fn mark_removed(&self, removed: Vec<(Uuid, RemovedHow)>, now_us: i64) -> Answer<'_, u64> {
+        self.write(move |conn| removal::mark(conn, &removed, now_us))
+    }
+
+    fn stub_of(&self, delivery_id: Uuid) -> Answer<'_, KnownDelivery> {
+        self.read(move |conn| removal::of_delivery(conn, delivery_id))
+    }
+
+    fn snapshot(&self, path: &Path) -> Answer<'_, Snapshot> {
+        let (place, path): (_, PathBuf) = (self.place.clone(), path.to_owned());
+        Box::pin(async move {
+            let made = task::spawn_blocking(move || copy::snapshot(&place, &path)).await;
+            made.map_err(|error| LedgerError::Damaged(format!("a copy ended in a panic: {error}")))?
+        })
     }
 }
 

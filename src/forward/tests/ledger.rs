@@ -5,9 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use crate::ledger::{
-    Answer, CancelOutcome, Committed, Confirm, Confirmed, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail,
-    EventView, ExpectationView, Filter, IdOf, IntakeBatch, Intent, Ledger, LedgerError, Next, PutExpectation,
-    PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, Stats, Taken,
+    Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, Change, ChangeTable, Committed, Confirm, Confirmed,
+    Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView, FeedPage, FeedRead, Filter,
+    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Next, Pause, PauseTarget,
+    PruneLimit, PrunePage, PutExpectation, PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow,
+    Snapshot, Stats, Taken, Who,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -249,6 +251,50 @@ impl Ledger for Script {
     }
 
     fn stats(&self, _: i64) -> Answer<'_, Stats> {
+        not_here()
+    }
+
+    fn identity(&self) -> Answer<'_, LedgerIdentity> {
+        not_here()
+    }
+
+    fn changes(&self, _: ChangeTable, _: u64, _: usize) -> Answer<'_, Vec<Change>> {
+        not_here()
+    }
+
+    fn feed(&self, _: FeedRead) -> Answer<'_, FeedPage> {
+        not_here()
+    }
+
+    fn set_pause(&self, _: PauseTarget, _: bool, _: Who, _: i64) -> Answer<'_, bool> {
+        not_here()
+    }
+
+    fn pauses(&self) -> Answer<'_, Vec<Pause>> {
+        not_here()
+    }
+
+    fn audit_add(&self, _: AuditEntry) -> Answer<'_, u64> {
+        not_here()
+    }
+
+    fn audit(&self, _: AuditFilter) -> Answer<'_, Vec<AuditRecord>> {
+        not_here()
+    }
+
+    fn prunable(&self, _: &str, _: PruneLimit, _: u64, _: usize) -> Answer<'_, PrunePage> {
+        not_here()
+    }
+
+    fn mark_removed(&self, _: Vec<(uuid::Uuid, RemovedHow)>, _: i64) -> Answer<'_, u64> {
+        not_here()
+    }
+
+    fn stub_of(&self, _: uuid::Uuid) -> Answer<'_, KnownDelivery> {
+        not_here()
+    }
+
+    fn snapshot(&self, _: &std::path::Path) -> Answer<'_, Snapshot> {
         not_here()
     }
 }

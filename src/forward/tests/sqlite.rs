@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::config::Destination;
 use crate::forward::Worker;
 use crate::ledger::sqlite::Sqlite;
-use crate::ledger::{Cursor, EventDetail, IntakeBatch, IntakeDelivery, IntakeEvent, IntakeKind, Ledger, PlainRenderer};
+use crate::ledger::{
+    Cursor, EventDetail, IntakeBatch, IntakeDelivery, IntakeEvent, IntakeKind, Ledger, PauseTarget, PlainRenderer, Who,
+};
 use crate::message::{Claimed, Head, Rendered, provider_event};
 use crate::model::{EventId, EventState, Identity, Part, WebhookId};
 use crate::task::{self, StopSwitch, Wakes};
@@ -144,6 +146,29 @@ async fn a_lane_keeps_its_order_while_others_flow_past() {
     let got: Vec<_> = of_a.iter().map(|one| one.message["data"]["event_id"].as_str().unwrap_or_default()).collect();
     assert_eq!(got, wanted);
     until(&running.ledger, 3, EventState::Settled).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_pause_holds_what_the_dispatcher_has_in_hand_already() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    take_in(&ledger, (1..=6).map(|n| (n, format!("lane-{n}")))).await;
+    let receiver = receiver();
+    let (gate, wait) = Gate::closed();
+    receiver.choose(move |_| Some(wait.clone()));
+    let running = Running::start(ledger, Destination { concurrency: 1, ..destination(&receiver.url()) });
+    receiver.wait_for(1).await;
+    let ada = || Who { name: "ada".into(), from: "api".into(), reason: None };
+    let now_us = || Clock::system().now().as_microsecond();
+    assert!(running.ledger.set_pause(PauseTarget::Forwarding, true, ada(), now_us()).await.unwrap());
+    gate.open();
+    until(&running.ledger, 1, EventState::Settled).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(receiver.received().len(), 1, "five were read before the pause, and none is sent after it");
+    assert!(running.ledger.set_pause(PauseTarget::Forwarding, false, ada(), now_us()).await.unwrap());
+    receiver.wait_for_taken(6).await;
+    until(&running.ledger, 6, EventState::Settled).await;
     running.stop().await;
 }
 

@@ -119,6 +119,7 @@ pub(super) fn message(number: u32, lane: &str) -> DueMessage {
         body: rendered.body,
         attempts: 0,
         created_us: start().as_microsecond(),
+        patient_since_us: start().as_microsecond(),
     }
 }
 

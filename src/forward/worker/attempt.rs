@@ -25,6 +25,8 @@ pub(super) enum End {
     },
     /// Nothing was sent: verification looks at the anchor first.
     AnchorStale,
+    /// Nothing was sent: an operator paused it.
+    Paused,
     /// Nothing was sent: the ledger did not take the intent.
     LedgerDown,
 }
@@ -47,6 +49,7 @@ pub(super) async fn run(line: &Line, mut message: DueMessage, stop: &mut Stop) -
             line.wakes.verify.wake();
             return End::AnchorStale;
         }
+        Ok(Intent::Paused) => return End::Paused,
         Ok(Intent::Gone) => {
             line.others.forget(message.webhook_id);
             return End::Finished;
@@ -105,12 +108,12 @@ async fn send(line: &Line, message: &DueMessage, body: Bytes, attempt_id: Uuid) 
 
 fn decide(line: &Line, message: &DueMessage, class: Class, now_us: i64) -> Next {
     let id = message.webhook_id;
-    let others = if class != Class::Delivered && line.policy.is_old(message.created_us, now_us) {
+    let others = if class != Class::Delivered && line.policy.is_old(message.patient_since_us, now_us) {
         line.others.since_last_failure(id)
     } else {
         schedule::Others::AreSilent
     };
-    let tried = Tried { created_us: message.created_us, now_us, attempts_before: message.attempts, others };
+    let tried = Tried { created_us: message.patient_since_us, now_us, attempts_before: message.attempts, others };
     let next = schedule::after(&line.policy, class, &tried, rand::random());
     match next {
         Next::Delivered => line.others.got_through(id),

@@ -236,6 +236,8 @@ impl Dispatch {
                 self.lanes.insert(report.lane, Lane::Resting(now + STALE_REST));
                 self.timer(now + STALE_REST);
             }
+            // What is paused is not due: the hint or the poll after the pause finds it.
+            Some(End::Paused) => self.ledger_pause = LEDGER_PAUSE.0,
             Some(End::LedgerDown) => self.hold(),
             None => {
                 if let Some(Lane::Flying(handle)) = attempt

@@ -57,7 +57,7 @@ pub(crate) async fn a_confirmation_claims_sums_and_sends<R: Rig>(rig: R) {
     assert_eq!((&detail.event.payment_id, detail.event.state_version), (&Some(expected.clone()), 1));
     assert_eq!(detail.event.anchor, Some(anchor(1, 11)));
     assert_eq!(detail.event.expectation_id.as_deref(), Some("order"));
-    assert_eq!(detail.trace.last().map(|entry| entry.detail.clone()), Some(serde_json::json!({ "seen": 1 })));
+    assert_eq!(detail.trace.last().map(|entry| entry.detail["seen"].clone()), Some(1.into()));
     let due = messages(&*ledger, "default", T0).await;
     assert_eq!(
         (due.len(), due[0].message_type.as_str(), due[0].lane.as_str()),

@@ -19,6 +19,8 @@ pub struct DueMessage {
     pub attempts: u32,
     /// When the message was made due.
     pub created_us: i64,
+    /// What its patience is counted from: when it was made due, or when the last pause that held it ended.
+    pub patient_since_us: i64,
 }
 
 /// About to send.
@@ -43,6 +45,8 @@ pub enum Intent {
     Go,
     /// The anchor has to be looked at first; verification has been asked to.
     AnchorStale,
+    /// It, its destination or its source is paused: nothing may leave.
+    Paused,
     /// Superseded, delivered or dead meanwhile.
     Gone,
 }

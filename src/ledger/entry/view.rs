@@ -65,6 +65,8 @@ pub struct DeliveryView {
     pub event_id: Option<EventId>,
     /// Why it made no event.
     pub code: Option<Code>,
+    /// How it was taken out of the log, when it was.
+    pub removed: Option<super::operate::RemovedHow>,
     /// Cursor for the next page.
     pub cursor: String,
 }

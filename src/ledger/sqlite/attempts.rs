@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json as object;
 
-use super::outbox;
 use super::rows::{EventRow, Id, damaged};
+use super::{outbox, pauses};
 use crate::ledger::{Intent, LedgerError, Next, RecordAttempt, RecordIntent};
-use crate::model::EventState;
+use crate::model::{EventId, EventState};
 
 /// Bytes kept of a response.
 const RESPONSE_MAX: usize = 1024;
@@ -19,8 +19,12 @@ pub(super) fn intend(conn: &Connection, intent: &RecordIntent) -> Result<Intent,
     if found.state != "due" || !found.head || found.due_us > intent.now_us {
         return Ok(Intent::Gone);
     }
+    if pauses::holds(conn, &intent.destination, &found.source)? {
+        return Ok(Intent::Paused);
+    }
     if found.first_intent_us.is_none() {
-        if found.is_payment && !anchor_is_fresh(conn, intent)? {
+        let (event, since_us) = (intent.webhook_id.event, intent.anchor_since_us);
+        if found.is_payment && !anchor_is_fresh(conn, event, since_us, intent.now_us)? {
             return Ok(Intent::AnchorStale);
         }
         conn.prepare_cached("UPDATE messages SET first_intent_us = ?2 WHERE seq = ?1")?
@@ -37,9 +41,14 @@ pub(super) fn intend(conn: &Connection, intent: &RecordIntent) -> Result<Intent,
 
 /// Whether the payment's block was seen recently. When not, verification is asked to look, and the version
 /// changes with the question, so that only an answer to it counts.
-fn anchor_is_fresh(conn: &Connection, intent: &RecordIntent) -> Result<bool, LedgerError> {
-    let mut row = EventRow::load(conn, intent.webhook_id.event)?;
-    let fresh = row.anchor_checked_us.is_some_and(|checked| checked >= intent.anchor_since_us);
+pub(super) fn anchor_is_fresh(
+    conn: &Connection,
+    event: EventId,
+    since_us: i64,
+    now_us: i64,
+) -> Result<bool, LedgerError> {
+    let mut row = EventRow::load(conn, event)?;
+    let fresh = row.anchor_checked_us.is_some_and(|checked| checked >= since_us);
     if fresh {
         if row.anchor_check {
             // Another destination's question: what leaves now cannot be superseded any more.
@@ -50,7 +59,7 @@ fn anchor_is_fresh(conn: &Connection, intent: &RecordIntent) -> Result<bool, Led
     }
     if !row.anchor_check {
         row.anchor_check = true;
-        row.due_us = Some(intent.now_us);
+        row.due_us = Some(now_us);
         row.save(conn)?;
     }
     Ok(false)

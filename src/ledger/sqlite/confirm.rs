@@ -6,11 +6,11 @@
 use rusqlite::Connection;
 use serde_json::json as object;
 
-use super::rows::{EventRow, damaged, newest_claim, trace};
+use super::rows::{CLAIMED, EventRow, damaged, newest_claim, trace};
 use super::{claims, due, expectations, outbox};
 use crate::ledger::sums::{self, Before, Step, Sums};
-use crate::ledger::{Confirm, Confirmed, LedgerError, Sealed, StoredExpectation, state};
-use crate::model::{Anchor, Code, EventId, EventState, ExpectationState, PaymentId};
+use crate::ledger::{ClaimedSlot, Confirm, Confirmed, JoinKey, LedgerError, Sealed, StoredExpectation, state};
+use crate::model::{Anchor, Code, EventId, EventState, ExpectationState, PaymentId, WebhookId};
 
 /// Confirms, joins or refuses.
 pub(super) fn confirm(conn: &Connection, confirm: Confirm) -> Result<Confirmed, LedgerError> {
@@ -112,10 +112,47 @@ fn send(
     row.anchor_checked_us = anchor.map(|_| confirm.now_us);
     row.anchor_check = false;
     row.due_us = None;
-    row.go(conn, EventState::Forwarding, Some(code), confirm.now_us, &confirm.trace)?;
+    let detail = with_claims(&confirm.trace, &confirm.slots, confirm.joins_by.as_ref(), row, webhook_id);
+    row.go(conn, EventState::Forwarding, Some(code), confirm.now_us, &detail)?;
     outbox::skip_unaddressed(conn, row, &confirm.destinations, confirm.now_us)?;
     row.save(conn)?;
     Ok(Confirmed::Sent { webhook_id, code })
+}
+
+/// What was seen, and what was made of it: the log's copy of this decision brings the claims back when the ledger
+/// is gone.
+fn with_claims(
+    seen: &serde_json::Value,
+    slots: &[ClaimedSlot],
+    join: Option<&JoinKey>,
+    row: &EventRow,
+    webhook_id: WebhookId,
+) -> serde_json::Value {
+    let slot = |slot: &ClaimedSlot| {
+        object!({
+            "chain_id": slot.key.chain_id,
+            "tx_hash": slot.key.tx_hash,
+            "slot": slot.key.slot.to_string(),
+            "amount": slot.amount.to_string(),
+            "token": slot.token,
+            "recipient": slot.recipient,
+        })
+    };
+    let claimed = object!({
+        "state_version": webhook_id.state_version,
+        "payment_id": row.payment_id,
+        "lane": row.lane,
+        "anchor": row.anchor,
+        "slots": slots.iter().map(slot).collect::<Vec<_>>(),
+        "expectation": row.expectation_id,
+        "join": join.map(|join| [&join.realm, &join.reference]),
+    });
+    let mut detail = match seen {
+        serde_json::Value::Object(seen) => seen.clone(),
+        other => std::iter::once(("seen".to_owned(), other.clone())).collect(),
+    };
+    detail.insert(CLAIMED.to_owned(), claimed);
+    serde_json::Value::Object(detail)
 }
 
 /// Adds the payment to its expectation.

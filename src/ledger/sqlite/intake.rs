@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde_json::json as object;
 
 use super::rows::{EventRow, Id, Json, damaged, int, json, plain_tx, trace};
-use super::{outbox, verdict};
+use super::{meta, outbox, verdict};
 use crate::digest;
 use crate::ledger::{
     Cursor, EventFacts, IntakeBatch, IntakeDelivery, IntakeEvent, IntakeKind, LedgerError, RenderPlain, Taken, state,
@@ -44,13 +44,19 @@ pub(super) fn take(conn: &Connection, batch: &IntakeBatch) -> Result<Vec<Taken>,
     for delivery in &batch.deliveries {
         taken.push(take_one(conn, batch, delivery)?);
     }
+    set_cursor(conn, batch.to)?;
+    Ok(taken)
+}
+
+/// Notes how far a log was read, as the one that moved last.
+pub(super) fn set_cursor(conn: &Connection, to: Cursor) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "INSERT INTO cursor (log_id, seq, link, turn)
          VALUES (?1, ?2, ?3, (SELECT COALESCE(MAX(turn), 0) + 1 FROM cursor))
          ON CONFLICT (log_id) DO UPDATE SET seq = excluded.seq, link = excluded.link, turn = excluded.turn",
     )?
-    .execute((Id(batch.to.log_id), int(batch.to.seq)?, batch.to.link))?;
-    Ok(taken)
+    .execute((Id(to.log_id), int(to.seq)?, to.link))?;
+    Ok(())
 }
 
 fn rewound(stands: Option<Cursor>, batch: &IntakeBatch) -> LedgerError {
@@ -66,13 +72,20 @@ fn rewound(stands: Option<Cursor>, batch: &IntakeBatch) -> LedgerError {
 }
 
 fn take_one(conn: &Connection, batch: &IntakeBatch, delivery: &IntakeDelivery) -> Result<Taken, LedgerError> {
-    let known: Option<Option<Id>> = conn
-        .prepare_cached("SELECT event_id FROM deliveries WHERE delivery_id = ?1")?
-        .query_row([Id(delivery.delivery_id)], |row| row.get(0))
+    let known: Option<(Option<Id>, Id)> = conn
+        .prepare_cached("SELECT event_id, log_id FROM deliveries WHERE delivery_id = ?1")?
+        .query_row([Id(delivery.delivery_id)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let mut taken = Taken { delivery_id: delivery.delivery_id, event_id: None, new_event: false, mismatch: false };
-    if let Some(event) = known {
-        // A restored log is read from its start: what was taken in once changes nothing.
+    if let Some((event, log)) = known {
+        // A restored log is read from its start: what was taken in once changes nothing but where it lies.
+        if log.0 != batch.to.log_id {
+            conn.prepare_cached("UPDATE deliveries SET log_id = ?2, seq = ?3 WHERE delivery_id = ?1")?.execute((
+                Id(delivery.delivery_id),
+                Id(batch.to.log_id),
+                int(delivery.seq)?,
+            ))?;
+        }
         taken.event_id = event.map(|id| EventId(id.0));
         return Ok(taken);
     }
@@ -137,7 +150,12 @@ fn create(conn: &Connection, now_us: i64, event: &IntakeEvent) -> Result<EventId
     }
     let facts = &event.facts;
     // A message made here is written with its event, which saves the busiest road a second write of the row.
-    let messages = u32::from(matches!(event.kind, IntakeKind::Message { .. }));
+    let epoch = meta::epoch(conn)?;
+    let mut row = EventRow::new(0, id, facts, begins, epoch, now_us);
+    let messages = match event.kind {
+        IntakeKind::Message { .. } => row.next_message().state_version,
+        IntakeKind::Claim(_) | IntakeKind::Thin { .. } | IntakeKind::Ended(_) => 0,
+    };
     conn.prepare_cached(
         "INSERT INTO events (event_id, source, realm, provider_type, received_us, facts, thin, lane, state, code,
             version, state_version, due_us, looks, anchor_check, updated_us)
@@ -158,8 +176,7 @@ fn create(conn: &Connection, now_us: i64, event: &IntakeEvent) -> Result<EventId
         due_us,
         now_us,
     ])?;
-    let mut row = EventRow::new(conn.last_insert_rowid(), id, facts, begins, now_us);
-    row.code = code;
+    (row.id, row.code) = (conn.last_insert_rowid(), code);
     conn.prepare_cached("INSERT INTO identities (identity, event_id) VALUES (?1, ?2)")?
         .execute((event.identity.as_bytes(), Id::from(id)))?;
     trace(conn, id, now_us, None, begins, code, &object!({ "delivery_id": facts.delivery_id }))?;

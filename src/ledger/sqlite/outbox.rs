@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::pauses;
 use super::rows::{EventRow, Id, Named, damaged};
 use crate::ledger::{DueMessage, LedgerError};
 use crate::message::Rendered;
@@ -17,10 +18,22 @@ const DUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const DUE_MAX: usize = 2_000;
 
 /// Heads of lanes that are due. The index is named: without it this reads the whole backlog.
-pub(super) const DUE: &str = "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us
+pub(super) const DUE: &str = "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source,
+        d.due_us, d.seq
      FROM dispatches d INDEXED BY dispatch_ready JOIN messages m ON m.seq = d.seq
      WHERE d.destination = ?1 AND d.state = 'due' AND d.head = 1 AND d.due_us <= ?2
      ORDER BY d.due_us, d.seq LIMIT ?3";
+
+/// The same of one source: what is paused beside it may be long and is not read.
+pub(super) const DUE_OF_SOURCE: &str =
+    "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source, d.due_us, d.seq
+     FROM dispatches d INDEXED BY dispatch_of_source JOIN messages m ON m.seq = d.seq
+     WHERE d.destination = ?1 AND d.source = ?4 AND d.state = 'due' AND d.head = 1 AND d.due_us <= ?2
+     ORDER BY d.due_us, d.seq LIMIT ?3";
+
+/// The next source, by name, that has something to send; one step of an index whatever lies between.
+const NEXT_SOURCE: &str = "SELECT MIN(source) FROM dispatches INDEXED BY dispatch_of_source
+     WHERE destination = ?1 AND source > ?2 AND state = 'due' AND head = 1";
 
 /// Marks the oldest unfinished message of a lane. The index is named: without it this reads all that was ever sent.
 pub(super) const PROMOTE: &str = "UPDATE dispatches SET head = 1, due_us = MAX(due_us, ?3)
@@ -55,12 +68,12 @@ pub(super) fn add(
     row.state_version = id.state_version;
     for destination in destinations {
         conn.prepare_cached(
-            "INSERT INTO dispatches (destination, seq, lane, state, head, due_us, attempts)
+            "INSERT INTO dispatches (destination, seq, lane, state, head, due_us, attempts, source)
              VALUES (?1, ?2, ?3, 'due',
-                NOT EXISTS (SELECT 1 FROM dispatches WHERE destination = ?1 AND lane = ?3 AND head = 1), ?4, 0)
+                NOT EXISTS (SELECT 1 FROM dispatches WHERE destination = ?1 AND lane = ?3 AND head = 1), ?4, 0, ?5)
              ON CONFLICT (destination, seq) DO NOTHING",
         )?
-        .execute((destination, seq, &row.lane, now_us))?;
+        .execute((destination, seq, &row.lane, now_us, &row.facts.source))?;
     }
     Ok(())
 }
@@ -88,7 +101,7 @@ pub(super) const fn after_delivery(row: &EventRow) -> EventState {
     if row.payment_id.is_some() { EventState::Forwarded } else { EventState::Settled }
 }
 
-/// Messages due to a destination: heads of lanes only, in the order they fell due.
+/// Messages due to a destination: heads of lanes only, in the order they fell due, none that a pause holds.
 pub(super) fn due(
     conn: &Connection,
     destination: &str,
@@ -96,25 +109,69 @@ pub(super) fn due(
     limit: usize,
 ) -> Result<Vec<DueMessage>, LedgerError> {
     let limit = limit.min(DUE_MAX);
-    let mut statement = conn.prepare_cached(DUE)?;
-    let mut rows = statement.query((destination, now_us, i64::try_from(limit).unwrap_or(i64::MAX)))?;
-    let (mut messages, mut bytes) = (Vec::new(), 0_usize);
+    let held = pauses::of(conn, destination)?;
+    if held.all {
+        return Ok(Vec::new());
+    }
+    if held.sources.is_empty() {
+        let found = heads(conn, DUE, (destination, now_us, row_limit(limit)), &held)?;
+        return Ok(found.into_iter().map(|head| head.message).collect());
+    }
+    let mut found = Vec::new();
+    let mut source = String::new();
+    loop {
+        let next: Option<String> =
+            conn.prepare_cached(NEXT_SOURCE)?.query_row((destination, &source), |row| row.get(0))?;
+        let Some(next) = next else { break };
+        source = next;
+        if !held.sources.contains(&source) {
+            found.extend(heads(conn, DUE_OF_SOURCE, (destination, now_us, row_limit(limit), &source), &held)?);
+        }
+    }
+    found.sort_by_key(|head| (head.due_us, head.seq));
+    found.truncate(limit);
+    Ok(found.into_iter().map(|head| head.message).collect())
+}
+
+fn row_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A due message and its place in the order.
+struct Head {
+    due_us: i64,
+    seq: i64,
+    message: DueMessage,
+}
+
+fn heads(
+    conn: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    held: &pauses::Held,
+) -> Result<Vec<Head>, LedgerError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let (mut heads, mut bytes) = (Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
         let body: Vec<u8> = row.get(3)?;
         bytes = bytes.saturating_add(body.len());
-        if bytes > DUE_BYTES_MAX && !messages.is_empty() {
+        if bytes > DUE_BYTES_MAX && !heads.is_empty() {
             break;
         }
-        messages.push(DueMessage {
+        let (created_us, source): (i64, String) = (row.get(5)?, row.get(6)?);
+        let message = DueMessage {
             webhook_id: row.get::<_, Named<WebhookId>>(0)?.0,
             lane: row.get(1)?,
             message_type: row.get(2)?,
             body,
             attempts: row.get(4)?,
-            created_us: row.get(5)?,
-        });
+            created_us,
+            patient_since_us: held.resumed_us(&source).map_or(created_us, |resumed| resumed.max(created_us)),
+        };
+        heads.push(Head { due_us: row.get(7)?, seq: row.get(8)?, message });
     }
-    Ok(messages)
+    Ok(heads)
 }
 
 /// A message at one destination, as an attempt sees it.
@@ -125,6 +182,7 @@ pub(super) struct Dispatch {
     pub(super) due_us: i64,
     pub(super) first_intent_us: Option<i64>,
     pub(super) is_payment: bool,
+    pub(super) source: String,
 }
 
 /// Finds a message's dispatch.
@@ -134,7 +192,7 @@ pub(super) fn dispatch(
     destination: &str,
 ) -> Result<Option<Dispatch>, LedgerError> {
     let mut statement = conn.prepare_cached(
-        "SELECT d.seq, d.state, d.head, d.due_us, m.first_intent_us, m.payment_id IS NOT NULL
+        "SELECT d.seq, d.state, d.head, d.due_us, m.first_intent_us, m.payment_id IS NOT NULL, d.source
          FROM messages m JOIN dispatches d ON d.seq = m.seq AND d.destination = ?2 WHERE m.webhook_id = ?1",
     )?;
     let found = statement.query_row((message.to_string(), destination), |row| {
@@ -145,6 +203,7 @@ pub(super) fn dispatch(
             due_us: row.get(3)?,
             first_intent_us: row.get(4)?,
             is_payment: row.get(5)?,
+            source: row.get(6)?,
         })
     });
     Ok(found.optional()?)

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
-use crate::ledger::LedgerError;
+use super::meta;
+use crate::ledger::{LedgerError, LedgerIdentity};
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY: Duration = Duration::from_secs(1);
@@ -22,10 +23,10 @@ const STATEMENTS: usize = 192;
 const APPLICATION_ID: i64 = 0x544C_4754;
 
 /// What this program reads and writes; `user_version` in the file's header.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// One batch a version, applied in order inside one transaction.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -120,16 +121,20 @@ pub(super) struct Opened {
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     path: PathBuf,
-    ledger_id: [u8; 16],
+    identity: LedgerIdentity,
 }
 
 impl Place {
+    /// Which ledger lives here.
+    pub(super) const fn identity(&self) -> LedgerIdentity {
+        self.identity
+    }
+
     /// Another connection to the same ledger. Never creates a file.
     pub(super) fn connect(&self, mode: Mode) -> Result<Opened, LedgerError> {
         let file = FileId::of(&self.path).map_err(|error| self.gone(&error.to_string()))?;
         let conn = connect(&self.path, mode)?;
-        let found: [u8; 16] = conn.query_row("SELECT ledger_id FROM meta", [], |row| row.get(0))?;
-        if found != self.ledger_id {
+        if meta::identity(&conn)? != self.identity {
             return Err(self.gone("another ledger lies there"));
         }
         Ok(Opened { conn, file })
@@ -157,8 +162,8 @@ pub(super) fn open(path: &Path, now_us: i64) -> Result<(Place, Lock), OpenError>
     let lock = lock(path)?;
     // Messages hold what customers paid: for the owner's eyes, like everything SQLite puts beside it.
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
-    let ledger_id = prepare(path, now_us)?;
-    Ok((Place { path: path.to_owned(), ledger_id }, lock))
+    let identity = prepare(path, now_us)?;
+    Ok((Place { path: path.to_owned(), identity }, lock))
 }
 
 fn lock(path: &Path) -> Result<Lock, OpenError> {
@@ -191,8 +196,9 @@ fn lock(path: &Path) -> Result<Lock, OpenError> {
     Ok(Lock(file))
 }
 
-fn prepare(path: &Path, now_us: i64) -> Result<[u8; 16], OpenError> {
-    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+/// What an error of SQLite means to whoever opens the file.
+pub(super) fn refusal(path: &Path, error: rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             OpenError::Locked { path: path.to_owned(), holder: "another SQLite connection".to_owned() }
         }
@@ -200,7 +206,12 @@ fn prepare(path: &Path, now_us: i64) -> Result<[u8; 16], OpenError> {
             LedgerError::Unavailable(why) => OpenError::Io { path: path.to_owned(), why },
             other => OpenError::Damaged { path: path.to_owned(), why: other.to_string() },
         },
-    };
+    }
+}
+
+/// Brings the schema up to date in one transaction: a crash leaves the old version or the new one.
+fn prepare(path: &Path, now_us: i64) -> Result<LedgerIdentity, OpenError> {
+    let failed = |error: rusqlite::Error| refusal(path, error);
     let mut conn = connect(path, Mode::Write).map_err(failed)?;
     let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
@@ -212,25 +223,17 @@ fn prepare(path: &Path, now_us: i64) -> Result<[u8; 16], OpenError> {
     for step in steps {
         transaction.execute_batch(step).map_err(failed)?;
     }
-    let ledger_id: Option<[u8; 16]> =
-        transaction.query_row("SELECT ledger_id FROM meta", [], |row| row.get(0)).optional().map_err(failed)?;
-    let ledger_id = match ledger_id {
-        Some(id) => id,
-        None => {
-            let id = *uuid::Uuid::now_v7().as_bytes();
-            transaction
-                .execute("INSERT INTO meta (only_row, ledger_id, created_us) VALUES (1, ?1, ?2)", (id, now_us))
-                .map_err(failed)?;
-            id
-        }
+    let identity = match meta::identity(&transaction).optional().map_err(failed)? {
+        Some(known) => known,
+        None => meta::create(&transaction, now_us).map_err(failed)?,
     };
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)?;
-    Ok(ledger_id)
+    Ok(identity)
 }
 
-fn connect(path: &Path, mode: Mode) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, mode: Mode) -> rusqlite::Result<Connection> {
     // Opened for writing even to read: the last connection to leave may have to recover the write-ahead log.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;

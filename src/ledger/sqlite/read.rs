@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::rows::{EVENT_COLUMNS, EventRow, Id, Json, Named, count, plain_tx};
 use crate::ledger::{
-    AttemptView, DeliveryView, EventDetail, EventView, Filter, IdOf, LedgerError, MessageView, Stats, TraceEntry,
+    AttemptView, DeliveryView, EventDetail, EventView, Filter, IdOf, LedgerError, MessageView, RemovedHow, Stats,
+    TraceEntry,
 };
 use crate::model::{Claim, Code, EventId, EventState, WebhookId};
 
@@ -20,13 +21,13 @@ const DETAIL_MAX: i64 = 500;
 
 /// Conditions and their values, in step.
 #[derive(Default)]
-struct Where {
+pub(super) struct Where {
     conditions: Vec<String>,
     values: Vec<Box<dyn ToSql>>,
 }
 
 impl Where {
-    fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
+    pub(super) fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
         self.values.push(Box::new(value));
         self.conditions.push(condition.replace('?', &format!("?{}", self.values.len())));
     }
@@ -40,17 +41,17 @@ impl Where {
         }
     }
 
-    fn and_text(&mut self, condition: &str, value: Option<&String>) {
+    pub(super) fn and_text(&mut self, condition: &str, value: Option<&String>) {
         if let Some(value) = value {
             self.and(condition, value.clone());
         }
     }
 
-    fn sql(&self) -> String {
+    pub(super) fn sql(&self) -> String {
         if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") }
     }
 
-    fn params(&self) -> Vec<&dyn ToSql> {
+    pub(super) fn params(&self) -> Vec<&dyn ToSql> {
         self.values.iter().map(AsRef::as_ref).collect()
     }
 }
@@ -100,7 +101,8 @@ fn page(limit: usize) -> usize {
     limit.min(PAGE_MAX)
 }
 
-const DELIVERY_COLUMNS: &str = "d.delivery_id, d.seq, d.source, d.received_us, d.body_sha256, d.event_id, d.code, d.id";
+const DELIVERY_COLUMNS: &str = "d.delivery_id, d.seq, d.source, d.received_us, d.body_sha256, d.event_id, d.code, d.id, \
+     d.removed";
 
 fn delivery_view(row: &Row<'_>) -> rusqlite::Result<DeliveryView> {
     let received_us: i64 = row.get(3)?;
@@ -113,6 +115,7 @@ fn delivery_view(row: &Row<'_>) -> rusqlite::Result<DeliveryView> {
         body_sha256: hex::encode(row.get::<_, [u8; 32]>(4)?),
         event_id: row.get::<_, Option<Id>>(5)?.map(|id| EventId(id.0)),
         code: row.get::<_, Option<Named<Code>>>(6)?.map(|code| code.0),
+        removed: row.get::<_, Option<Named<RemovedHow>>>(8)?.map(|how| how.0),
         cursor: format!("{received_us}.{id}"),
     })
 }
@@ -160,9 +163,9 @@ pub(super) fn ids(
 
 /// [`EVENT_COLUMNS`], then what a list shows beside the row.
 fn event_view(row: &Row<'_>) -> rusqlite::Result<EventView> {
-    let claim: Option<Json<Claim>> = row.get(18)?;
-    let deliveries = count(row, 19)?;
-    let received_us: i64 = row.get(20)?;
+    let claim: Option<Json<Claim>> = row.get(19)?;
+    let deliveries = count(row, 20)?;
+    let received_us: i64 = row.get(21)?;
     let event = EventRow::read(row)?;
     Ok(EventView {
         event_id: event.event_id,

@@ -10,11 +10,14 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::ledger::{EventFacts, LedgerError, Progress, state};
+use crate::ledger::{EPOCH_VERSIONS, EventFacts, LedgerError, Progress, state};
 use crate::model::{Anchor, Claim, Code, EventId, EventState, PaymentId, WebhookId};
 
 /// Most bytes of one trace entry; a longer one is replaced by a note.
 const TRACE_BYTES_MAX: usize = 64 * 1024;
+
+/// Where a confirmation's trace entry says what it claimed; stays when the rest is too long.
+pub(super) const CLAIMED: &str = "claimed";
 
 /// A column of text that names a value.
 pub(super) struct Named<T>(pub(super) T);
@@ -110,16 +113,25 @@ pub(super) struct EventRow {
     pub(super) expectation_id: Option<String>,
     pub(super) payment_id: Option<PaymentId>,
     pub(super) updated_us: i64,
+    /// The ledger's epoch, which its next message is numbered in.
+    pub(super) epoch: u32,
 }
 
 /// Columns of [`EventRow::read`], in its order; the table goes by `e`.
 pub(super) const EVENT_COLUMNS: &str = "e.id, e.event_id, e.facts, e.thin, e.lane, e.state, e.code, e.version, \
      e.state_version, e.due_us, e.looks, e.first_look_us, e.anchor, e.anchor_checked_us, e.anchor_check, \
-     e.expectation_id, e.payment_id, e.updated_us";
+     e.expectation_id, e.payment_id, e.updated_us, (SELECT epoch FROM meta)";
 
 impl EventRow {
     /// A row as it was just inserted, in its first version.
-    pub(super) fn new(id: i64, event_id: EventId, facts: &EventFacts, state: EventState, now_us: i64) -> Self {
+    pub(super) fn new(
+        id: i64,
+        event_id: EventId,
+        facts: &EventFacts,
+        state: EventState,
+        epoch: u32,
+        now_us: i64,
+    ) -> Self {
         Self {
             id,
             event_id,
@@ -139,6 +151,7 @@ impl EventRow {
             expectation_id: None,
             payment_id: None,
             updated_us: now_us,
+            epoch,
         }
     }
 
@@ -162,6 +175,7 @@ impl EventRow {
             expectation_id: row.get(15)?,
             payment_id: row.get::<_, Option<String>>(16)?.map(PaymentId::from_stored),
             updated_us: row.get(17)?,
+            epoch: row.get(18)?,
         })
     }
 
@@ -221,9 +235,10 @@ impl EventRow {
         Progress { first_us: self.first_look_us.unwrap_or(now_us), looks: self.looks }
     }
 
-    /// The id of the message to come.
+    /// The id of the message to come: above every one of an earlier epoch, whether or not the ledger remembers it.
     pub(super) fn next_message(&self) -> WebhookId {
-        WebhookId { event: self.event_id, state_version: self.state_version.saturating_add(1) }
+        let before = self.state_version.max(self.epoch.saturating_mul(EPOCH_VERSIONS));
+        WebhookId { event: self.event_id, state_version: before.saturating_add(1) }
     }
 
     /// Writes the row as a new version of the event: whoever judged the old one has to look again.
@@ -309,7 +324,8 @@ fn detail_text(detail: &serde_json::Value) -> Result<String, LedgerError> {
     if text.len() <= TRACE_BYTES_MAX {
         return Ok(text);
     }
-    json(&serde_json::json!({ "left_out": "the detail is over the limit of a trace entry", "bytes": text.len() }))
+    let what = "the detail is over the limit of a trace entry";
+    json(&serde_json::json!({ "left_out": what, "bytes": text.len(), CLAIMED: detail.get(CLAIMED) }))
 }
 
 /// Claims of an event that are about what its first one is about: one that joined it may name another request.

@@ -15,6 +15,7 @@ use crate::ledger::*;
 use crate::model::{EventState, ExpectationState};
 
 mod speed;
+mod versions;
 
 struct Bench {
     engine: Option<Arc<Sqlite>>,
@@ -70,7 +71,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     bench.engine = None;
     bench.raw().pragma_update(None, "user_version", 99).expect("set");
     let Err(OpenError::Newer { found, known, .. }) = Sqlite::open(&bench.path(), &clock()) else { panic!("newer") };
-    assert_eq!((found, known), (99, 1));
+    assert_eq!((found, known), (99, 2));
     let found: i64 = bench.raw().query_row("PRAGMA user_version", [], |row| row.get(0)).expect("read");
     assert_eq!(found, 99);
 }
@@ -155,12 +156,13 @@ async fn a_full_disk_is_unavailable_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn identities_transfer_claims_and_messages_cannot_be_deleted_or_changed() {
+async fn what_the_promises_rest_on_cannot_be_deleted_or_changed() {
     let bench = Bench::open();
     let (ledger, mut log) = (bench.ledger(), Log::new());
     log.take(&*ledger, vec![paid("a", "r1", 1)]).await;
     sent(&*ledger, "a", 1, 100).await;
-    for table in ["identities", "transfer_claims", "messages"] {
+    ledger.audit_add(an_entry()).await.expect("added");
+    for table in ["identities", "transfer_claims", "messages", "trace", "audit"] {
         let refused = bench.raw().execute(&format!("DELETE FROM {table}"), []).expect_err("a trigger");
         assert!(refused.to_string().contains("never deleted"), "{refused}");
     }
@@ -169,10 +171,26 @@ async fn identities_transfer_claims_and_messages_cannot_be_deleted_or_changed() 
         "messages SET payment_id = NULL",
         "transfer_claims SET event_id = zeroblob(16)",
         "transfer_claims SET slot = 'log:8'",
+        "trace SET code = 'HELD'",
+        "trace SET to_state = 'held'",
+        "audit SET reason = 'another'",
+        "audit SET after = NULL",
     ];
     for change in changes {
         let refused = bench.raw().execute(&format!("UPDATE {change}"), []).expect_err("a trigger");
         assert!(refused.to_string().contains("never changes"), "{change}: {refused}");
+    }
+}
+
+fn an_entry() -> AuditEntry {
+    AuditEntry {
+        at_us: T0,
+        by: Who { name: "ada".to_owned(), from: "cli".to_owned(), reason: None },
+        what: "pause".to_owned(),
+        subject: None,
+        event_id: None,
+        before: None,
+        after: None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the indexes must give, measured by the plan and by counts instead of by a clock.
 
 use super::*;
-use crate::ledger::sqlite::outbox;
 use crate::ledger::sqlite::rows::EVENT_COLUMNS;
+use crate::ledger::sqlite::{follow, outbox, removal};
 
 fn plan(conn: &Connection, sql: &str) -> String {
     let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a statement");
@@ -17,6 +17,13 @@ fn finding_due_work_reads_an_index_in_its_order() {
     let conn = bench.raw();
     let due = plan(&conn, outbox::DUE);
     assert!(due.contains("dispatch_ready") && !due.contains("TEMP B-TREE") && !due.contains("SCAN"), "{due}");
+    let of_source = plan(&conn, outbox::DUE_OF_SOURCE);
+    assert!(of_source.contains("dispatch_of_source (destination=? AND source=?"), "{of_source}");
+    assert!(!of_source.contains("TEMP B-TREE"), "{of_source}");
+    let feed = plan(&conn, follow::FEED);
+    assert!(feed.contains("PRIMARY KEY (destination=? AND seq>?)") && !feed.contains("TEMP B-TREE"), "{feed}");
+    let kept = plan(&conn, removal::KEPT);
+    assert!(kept.contains("delivery_kept (log_id=? AND source=? AND seq>?") && !kept.contains("TEMP B-TREE"), "{kept}");
     let promote = plan(&conn, outbox::PROMOTE);
     assert!(promote.contains("dispatch_waiting (destination=? AND lane=?") && !promote.contains("SCAN d"), "{promote}");
     let events = plan(
