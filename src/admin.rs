@@ -18,6 +18,7 @@ use crate::ledger::Ledger;
 use crate::net::Tower;
 use crate::task::{Stop, Wakes};
 use crate::telemetry::Metrics;
+use crate::watermark::Watermarks;
 
 mod auth;
 mod deliveries;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// A PUT may free events.
     pub wakes: Wakes,
+    /// Which sources wait for disk space.
+    pub watermarks: Arc<Watermarks>,
     /// Set while the process drains.
     pub draining: Stop,
     /// Long work.

@@ -22,6 +22,7 @@ use crate::net::{self, BindError, Listener};
 use crate::task::{self, Stop, StopSwitch, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
+use crate::watermark::Watermarks;
 use crate::{forward, verify};
 
 /// Between looks at a folder that another process holds.
@@ -97,6 +98,7 @@ pub struct App {
     ledger: Arc<dyn Ledger>,
     /// Where the ledger stands in the log.
     cursor: Cursor,
+    watermarks: Arc<Watermarks>,
     ingress: Arc<Ingress>,
     nodes: Arc<Nodes>,
     forward: forward::Worker,
@@ -117,7 +119,14 @@ impl App {
         let wakes = Wakes::default();
         let evidence = open_evidence(&config, &metrics, lock_wait).await?;
         let (ledger, cursor) = open_ledger(&config, &clock, &evidence).await?;
-        let ingress = Ingress::new(Arc::clone(&config), evidence.clone(), clock.clone(), metrics.clone())?;
+        let watermarks = Watermarks::new(&config, &metrics);
+        let ingress = Ingress::new(
+            Arc::clone(&config),
+            evidence.clone(),
+            clock.clone(),
+            metrics.clone(),
+            Arc::clone(&watermarks),
+        )?;
         let nodes = Arc::new(Nodes::new(&config.chains, metrics.clone())?);
         let forward = forward::Worker::new(Arc::clone(&ledger), &config, clock.clone(), &metrics, wakes.clone())?;
         let public = Listener::bind(config.ingress.listen)?;
@@ -131,6 +140,7 @@ impl App {
             evidence,
             ledger,
             cursor,
+            watermarks,
             ingress,
             nodes,
             forward,
@@ -214,11 +224,14 @@ impl Running {
             clock: app.clock.clone(),
             metrics: app.metrics.clone(),
             wakes: app.wakes.clone(),
+            watermarks: Arc::clone(&app.watermarks),
             draining: drains,
             jobs: jobs.clone(),
             started_us: Some(app.clock.now().as_microsecond()),
         });
         let (admin_stop, admin_stops) = task::stop();
+        let disk = app.evidence.clone();
+        task::spawn("watermarks", app.watermarks.follow(move || disk.disk_free(), admin_stops.clone()));
         let mut side = vec![task::spawn(
             "admin",
             net::serve(app.admin, net::Limits::admin(), api.service(), admin_stops.clone(), grace),

@@ -36,6 +36,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::net::{Arrival, Fault, Service};
 use crate::telemetry::metrics::{Metrics, SourceCode, observe};
+use crate::watermark::{Level, Watermarks};
 use failures::Failures;
 use respond::{Refusal, Rest};
 use route::{Route, Routes};
@@ -49,6 +50,7 @@ pub struct Ingress {
     routes: Routes,
     body_limits: body::Limits,
     failures: Failures,
+    watermarks: Arc<Watermarks>,
 }
 
 /// One request, as far as its header section tells.
@@ -75,14 +77,21 @@ impl Ingress {
     ///
     /// # Errors
     /// When a source's secret cannot be used; names the source.
-    pub fn new(config: Arc<Config>, store: Store, clock: Clock, metrics: Metrics) -> Result<Arc<Self>, BadSource> {
+    pub fn new(
+        config: Arc<Config>,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        watermarks: Arc<Watermarks>,
+    ) -> Result<Arc<Self>, BadSource> {
         let routes = Routes::new(&config.sources, &metrics)?;
         let body_limits = body::Limits {
             max_bytes: config.ingress.max_body,
             timeout: config.ingress.body_timeout,
             min_rate: config.ingress.min_body_rate,
         };
-        Ok(Arc::new(Self { config, store, clock, metrics, routes, body_limits, failures: Failures::new() }))
+        let failures = Failures::new();
+        Ok(Arc::new(Self { config, store, clock, metrics, routes, body_limits, failures, watermarks }))
     }
 
     /// Answers one request. `request` carries an [`Arrival`] when it came through [`crate::net`].
@@ -124,6 +133,7 @@ impl Ingress {
         }
         let route = self.routes.find(path).ok_or(Refusal::NotFound).map_err(unread(None))?;
         self.admitted(call, route).map_err(unread(Some(route)))?;
+        self.room_for(route).map_err(unread(Some(route)))?;
         let body = match body::read(body, &self.body_limits, &route.room).await {
             Ok(body) => body,
             Err(error) => {
@@ -163,6 +173,16 @@ impl Ingress {
             return Err(Refusal::Forbidden);
         }
         Ok(())
+    }
+
+    /// Whether deliveries of the source are taken at the disk's level. Asked before the body is read: a sender that
+    /// has to come back is told so at once. The log itself looks again before it writes.
+    fn room_for(&self, route: &Route) -> Result<(), Refusal> {
+        match self.watermarks.look(self.store.disk_free()) {
+            Level::Full => Err(Refusal::Unavailable { why: respond::BELOW_RESERVE }),
+            level if level.sheds(route.source.shed) => Err(Refusal::Shed),
+            _ => Ok(()),
+        }
     }
 
     const fn body_refusal(&self, error: &body::ReadError) -> Refusal {

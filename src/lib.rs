@@ -23,6 +23,7 @@
 //! | [`config`] | files and environment to one checked value |
 //! | [`admin`] | the operators' and the backend's HTTP API |
 //! | [`cli`] | one file a command |
+//! | [`watermark`] | what little free space means, source by source |
 //! | [`telemetry`] | logs and metrics |
 
 pub mod admin;
@@ -45,3 +46,4 @@ pub mod provider;
 pub mod task;
 pub mod telemetry;
 pub mod verify;
+pub mod watermark;

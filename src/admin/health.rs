@@ -19,8 +19,8 @@ pub(super) async fn healthz() -> Response {
     Json(json!({"status": "ok"})).into_response()
 }
 
-/// 503 only for what stops an ack: the log not writable or poisoned, too little space, draining. The rest is shown by
-/// component; `?strict=1` lets it count.
+/// 503 only for what stops every ack: the log not writable or poisoned, space too short for any source, draining. The
+/// rest is shown by component; `?strict=1` lets it count.
 pub(super) async fn readyz(State(api): State<Api>, Params(query): Params<HashMap<String, String>>) -> Response {
     let strict = query.get("strict").is_some_and(|value| value == "1" || value == "true");
     let (evidence_ok, evidence) = match api.evidence.health() {
@@ -30,13 +30,15 @@ pub(super) async fn readyz(State(api): State<Api>, Params(query): Params<HashMap
         }
         Health::Poisoned { why } => (false, json!({"status": "poisoned", "reason": why})),
     };
+    let (any_taken, disk) = disk(&api);
     let draining = api.draining.is_set();
     let ledger = api.ledger.stats(api.clock.now().as_microsecond()).await;
-    let ready = evidence_ok && !draining && (!strict || ledger.is_ok());
+    let ready = evidence_ok && any_taken && !draining && (!strict || ledger.is_ok());
     let body = json!({
         "status": if ready { "ready" } else { "unready" },
         "components": {
             "evidence": evidence,
+            "disk": disk,
             "draining": draining,
             "ledger": match &ledger {
                 Ok(_) => json!({"status": "ok"}),
@@ -47,6 +49,22 @@ pub(super) async fn readyz(State(api): State<Api>, Params(query): Params<HashMap
         },
     });
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
+}
+
+/// Whether a source is taken at the disk's level, and the component.
+fn disk(api: &Api) -> (bool, Value) {
+    let free = api.evidence.disk_free();
+    let level = api.watermarks.look(free);
+    let marks = api.watermarks.marks();
+    let shown = json!({
+        "status": level.as_str(),
+        "free_bytes": free,
+        "warn_bytes": marks.warn,
+        "shed_bytes": marks.shed,
+        "reserve_bytes": marks.reserve,
+        "shedding": api.watermarks.shedding(level),
+    });
+    (!api.watermarks.all_wait(level), shown)
 }
 
 fn backlog(stats: &Stats) -> Value {
@@ -64,7 +82,9 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     if let Ok(stats) = api.ledger.stats(now_us).await {
         show(&api, &stats, now_us);
     }
-    api.metrics.disk_free.set(clamp(api.evidence.disk_free()));
+    let free = api.evidence.disk_free();
+    api.watermarks.look(free);
+    api.metrics.disk_free.set(clamp(free));
     api.metrics.evidence_bytes.set(clamp(api.evidence.size_bytes()));
     match api.metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)

@@ -4,6 +4,7 @@
 
 mod chains;
 mod forward;
+mod lifetime;
 mod server;
 mod sources;
 

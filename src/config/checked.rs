@@ -10,8 +10,10 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use chain_config::Chain;
 
+mod lifetime;
 mod source;
 
+pub use lifetime::*;
 pub use source::*;
 
 use super::secret::Secret;
@@ -183,6 +185,8 @@ pub struct Evidence {
     pub rejected_max: u64,
     /// Copies of one signed body kept.
     pub repeats_max: u32,
+    /// What happens before the reserve is reached.
+    pub watermarks: Watermarks,
 }
 
 /// `[ledger]`

@@ -5,6 +5,7 @@
 
 pub(super) mod chains;
 pub(super) mod forward;
+pub(super) mod lifetime;
 pub(super) mod server;
 pub(super) mod sources;
 

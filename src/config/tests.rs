@@ -87,6 +87,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!((config.shutdown.delay, config.shutdown.grace), (Duration::from_secs(5), Duration::from_secs(20)));
     assert_eq!((config.evidence.reserve, config.evidence.rejected_max), (1 << 30, 64 << 20));
     assert_eq!(config.evidence.repeats_max, 64);
+    assert_eq!(config.evidence.watermarks, super::Watermarks { warn: 4 << 30, shed: 2 << 30 });
     assert!(config.verification.require_expectation);
     assert_eq!(config.verification.give_up, Duration::from_secs(86_400));
     assert_eq!(config.verification.twin_grace, Duration::from_secs(600));
@@ -94,7 +95,7 @@ fn the_defaults_are_those_of_the_contract() {
     let source = &config.sources[0];
     assert_eq!((source.tolerance, source.livemode), (Duration::from_secs(300), true));
     assert_eq!((source.realm.as_str(), source.min_assurance), ("stripe", crate::model::Assurance::A2));
-    assert_eq!(source.forward_to, ["default"]);
+    assert_eq!((source.shed, source.forward_to.as_slice()), (super::Shed::First, ["default".to_owned()].as_slice()));
     let to = &config.destinations["default"];
     assert_eq!((to.timeout, to.concurrency, to.rate), (Duration::from_secs(15), 64, None));
     assert_eq!((to.backoff_first, to.backoff_max), (Duration::from_secs(1), Duration::from_secs(300)));
@@ -183,4 +184,18 @@ fn secrets_keep_their_order_and_get_names_and_ends() {
     assert_eq!(secrets[0].secret.expose(), "newest");
     assert_eq!(secrets[0].not_after, Some("2030-01-31T00:00:00Z".parse().unwrap()));
     assert_eq!(secrets[2].secret.expose(), "third");
+}
+
+#[test]
+fn derived_watermarks_follow_the_reserve_and_never_ask_for_another_disk() {
+    let marks = |text: &str| sound(&format!("{SOUND}{text}"), &[]).config.evidence.watermarks;
+    let gib = |n: u64| n << 30;
+    let expected = |warn, shed| super::Watermarks { warn, shed };
+    assert_eq!(marks("[evidence]\nreserve = \"16 MiB\"\n"), expected(64 << 20, 32 << 20));
+    assert_eq!(marks("[evidence]\nreserve = \"500 GiB\"\n"), expected(gib(512), gib(504)));
+    assert_eq!(marks("[evidence.watermarks]\nshed = \"9 GiB\"\n"), expected(gib(9), gib(9)));
+    assert_eq!(marks("[evidence.watermarks]\nwarn = \"2 GiB\"\n"), expected(gib(2), gib(2)));
+    let text = printed(&sound(SOUND, &[]));
+    assert!(text.contains("evidence.watermarks.shed = \"2 GiB\"  # default\n"), "{text}");
+    assert!(text.contains("sources.stripe-eu.shed = \"first\"  # default\n"), "{text}");
 }

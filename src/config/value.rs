@@ -9,10 +9,10 @@ mod text;
 
 pub(super) use address::{Block, HttpUrl, Listen};
 pub(super) use choice::{
-    Algorithm, Encoding, Engine, Finality, LogFormat, Message, MinAssurance, ProviderName, Role, TokenClass,
+    Algorithm, Encoding, Engine, Finality, LogFormat, Message, MinAssurance, ProviderName, Role, Shed, TokenClass,
 };
 pub(super) use money::{Decimal, EvmAddress, Hash};
-pub(super) use quantity::{Size, Span, shown};
+pub(super) use quantity::{Size, Span, shown, shown_bytes};
 pub(super) use secret::{Entry, SecretText, SigningKey, check_signing_key};
 pub(super) use text::{Folder, HeaderName, Instant, Label, LogFilter, Name, Pattern, Pointer, UrlPath, name};
 

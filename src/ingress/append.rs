@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::respond::Refusal;
 use super::route::Route;
-use super::{Call, Ingress, body, headers};
+use super::{Call, Ingress, body, headers, respond};
 use crate::provider::{self, Verified};
 use crate::task;
 
@@ -88,7 +88,7 @@ async fn append(store: &Store, route: &Route, delivery: NewDelivery) -> Result<R
 /// What a stranger may know of it.
 const fn reason(error: &AppendError) -> &'static str {
     match error {
-        AppendError::BelowReserve { .. } => "free space is below the reserve",
+        AppendError::BelowReserve { .. } => respond::BELOW_RESERVE,
         AppendError::Poisoned(_) => "the evidence log failed and takes no more",
         AppendError::Busy => "the evidence log is busy",
         AppendError::Closed => "the gateway is shutting down",

@@ -16,6 +16,12 @@ use crate::provider::Rejection;
 
 /// Seconds after which a 503 may be tried again.
 const RETRY_AFTER_UNAVAILABLE_S: u64 = 1;
+/// The same for a source that waits for disk space while others are taken: its provider tries for long, and space does
+/// not come back within a second.
+const RETRY_AFTER_SHED_S: u64 = 60;
+
+/// Why nothing is taken below the reserve.
+pub(super) const BELOW_RESERVE: &str = "free space is below the reserve";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -43,6 +49,8 @@ pub(super) enum Refusal {
     RateLimited { retry_after_s: u64 },
     /// The delivery cannot be kept now.
     Unavailable { why: &'static str },
+    /// Space is short, and this source's provider can wait.
+    Shed,
 }
 
 /// Whether the request's body was read to its end.
@@ -66,7 +74,7 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::Shed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -82,7 +90,7 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
             Self::Forbidden => "FORBIDDEN",
             Self::RateLimited { .. } => "RATE_LIMITED",
-            Self::Unavailable { .. } => "EVIDENCE_UNAVAILABLE",
+            Self::Unavailable { .. } | Self::Shed => "EVIDENCE_UNAVAILABLE",
         }
     }
 
@@ -99,7 +107,7 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => "this path does not take this method",
             Self::Forbidden => "this address may not post to this source",
             Self::RateLimited { .. } => "too many wrong signatures from this address: sign rightly, or wait",
-            Self::Unavailable { .. } => "the delivery cannot be stored now and was not: send it again",
+            Self::Unavailable { .. } | Self::Shed => "the delivery cannot be stored now and was not: send it again",
         })
     }
 
@@ -112,6 +120,7 @@ impl Refusal {
             Self::MethodNotAllowed { allow } => json!({ "allow": allow }),
             Self::RateLimited { retry_after_s } => json!({ "retry_after_s": retry_after_s }),
             Self::Unavailable { why } => json!({ "retry_after_s": RETRY_AFTER_UNAVAILABLE_S, "reason": why }),
+            Self::Shed => json!({ "retry_after_s": RETRY_AFTER_SHED_S, "reason": "disk space is short" }),
         }
     }
 }
@@ -145,6 +154,9 @@ pub(super) fn refused(refusal: &Refusal, request_id: &str, rest: Rest, version: 
         }
         Refusal::Unavailable { .. } => {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_UNAVAILABLE_S));
+        }
+        Refusal::Shed => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SHED_S));
         }
         Refusal::Signature(_)
         | Refusal::BodyTooLarge { .. }

@@ -5,5 +5,6 @@ mod http2;
 mod limits;
 mod logs;
 mod refused;
+mod shed;
 mod stored;
 mod support;

@@ -98,6 +98,10 @@ pub struct Inner {
     pub disk_free: Gauge,
     /// `_evidence_bytes`
     pub evidence_bytes: Gauge,
+    /// `_disk_low`
+    pub disk_low: Gauge,
+    /// `_disk_shedding{source}`
+    pub disk_shedding: Family<Source, Gauge>,
 }
 
 impl std::ops::Deref for Metrics {
@@ -143,6 +147,8 @@ impl Metrics {
             finalized_age: Family::default(),
             disk_free: Gauge::default(),
             evidence_bytes: Gauge::default(),
+            disk_low: Gauge::default(),
+            disk_shedding: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -197,6 +203,8 @@ impl Inner {
         r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
         r.register_with_unit("disk_free", "Free space under the log", Unit::Bytes, self.disk_free.clone());
         r.register_with_unit("evidence", "Size of the log", Unit::Bytes, self.evidence_bytes.clone());
+        r.register("disk_low", "1 while free space is below the warning mark", self.disk_low.clone());
+        r.register("disk_shedding", "1 while the source waits for disk space", self.disk_shedding.clone());
     }
 }
 

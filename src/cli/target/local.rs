@@ -19,6 +19,7 @@ use crate::jobs::Jobs;
 use crate::ledger::sqlite::Sqlite;
 use crate::task::{self, Wakes};
 use crate::telemetry::Metrics;
+use crate::watermark::Watermarks;
 
 /// Who the audit trail names when the system does not say.
 const NOBODY: &str = "operator";
@@ -41,13 +42,15 @@ impl Local {
         };
         let clock = Clock::system();
         let (_switch, draining) = task::stop();
+        let metrics = Metrics::new();
         let api = Api::new(Parts {
+            watermarks: Watermarks::new(&config, &metrics),
             config,
             ledger: Arc::new(ledger),
             evidence,
             jobs: Jobs::new(clock.clone()),
             clock,
-            metrics: Metrics::new(),
+            metrics,
             wakes: Wakes::default(),
             draining,
             started_us: None,

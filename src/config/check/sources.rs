@@ -92,6 +92,8 @@ fn source(
         |realm| realm.0,
     );
     reader.derives(&format!("{at}.realm"), format!("{realm:?}"));
+    let shed = raw.shed.map_or_else(|| provider.shed(), |class| class.0);
+    reader.derives(&format!("{at}.shed"), format!("{:?}", shed.as_str()));
     let texts = |list: &[crate::config::value::Label]| list.iter().map(|text| text.0.clone()).collect();
     let patterns = |list: &[crate::config::value::Pattern]| list.iter().map(|text| text.0.clone()).collect();
     Some(Source {
@@ -107,6 +109,7 @@ fn source(
         allow_ips: raw.allow_ips.iter().map(|block| block.0).collect(),
         types: TypeFilter { forward: patterns(&raw.types.forward), ignore: patterns(&raw.types.ignore) },
         min_assurance: raw.min_assurance.0,
+        shed,
         forward_to,
     })
 }

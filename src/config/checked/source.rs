@@ -34,8 +34,33 @@ pub struct Source {
     pub types: TypeFilter,
     /// Least assurance of `payment.verified`.
     pub min_assurance: Assurance,
+    /// When it is refused as the disk fills.
+    pub shed: Shed,
     /// Destinations; at least one.
     pub forward_to: Vec<String>,
+}
+
+/// When a source is refused as the disk fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// At the mark: its provider tries again for days.
+    First,
+    /// Half-way from the mark to the reserve.
+    Middle,
+    /// Only at the reserve, where the log itself refuses: its provider gives up within seconds.
+    Last,
+}
+
+impl Shed {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Middle => "middle",
+            Self::Last => "last",
+        }
+    }
 }
 
 impl Source {
@@ -52,6 +77,7 @@ impl Source {
             name: "shop".to_owned(),
             path: "/hooks/shop".to_owned(),
             realm: provider.name().to_owned(),
+            shed: provider.shed(),
             provider,
             secrets: secrets.iter().enumerate().map(secret).collect(),
             tolerance: Duration::from_secs(300),
@@ -99,6 +125,17 @@ impl Provider {
             Self::RequestNetwork => "request-network",
             Self::Hmac(_) => "hmac",
             Self::StandardWebhooks => "standard-webhooks",
+        }
+    }
+
+    /// The class of its sources where none is configured, by how long the provider tries again: Stripe three days,
+    /// Request Network 21 seconds, others unknown.
+    #[must_use]
+    pub const fn shed(&self) -> Shed {
+        match self {
+            Self::Stripe => Shed::First,
+            Self::Hmac(_) | Self::StandardWebhooks => Shed::Middle,
+            Self::RequestNetwork => Shed::Last,
         }
     }
 }

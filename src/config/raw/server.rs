@@ -1,5 +1,6 @@
 //! `[ingress]`, `[admin]`, `[telemetry]`, `[shutdown]`, `[evidence]`, `[ledger]`.
 
+use crate::config::raw::lifetime;
 use crate::config::read::Count;
 use crate::config::section::section;
 use crate::config::value::{
@@ -91,6 +92,8 @@ section! {
         rejected_max: default Size<MIB, { 64 * GIB }> = "64 MiB";
         /// Copies of one signed body that a source stores; more are counted and acknowledged.
         repeats_max: default Count<1, 1_000_000> = 64;
+        /// What happens before the reserve is reached.
+        watermarks: table lifetime::Watermarks;
     }
 
     /// `[ledger]`

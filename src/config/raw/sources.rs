@@ -4,7 +4,7 @@ use crate::config::read::Count;
 use crate::config::section::section;
 use crate::config::value::{
     Algorithm, Block, Decimal, Encoding, Entry, EvmAddress, HeaderName, Label, MinAssurance, Name, Pattern, Pointer,
-    ProviderName, Span, UrlPath,
+    ProviderName, Shed, Span, UrlPath,
 };
 
 const SECOND: u64 = 1000;
@@ -40,6 +40,10 @@ section! {
         types: table Types;
         /// Least assurance of payment.verified: A2 proves recipient, token and amount, A3 the payment reference too.
         min_assurance: default MinAssurance = "A2";
+        /// When it is answered 503 as the disk fills: first, at evidence.watermarks.shed; middle, half-way between that and
+        /// the reserve; last, only at the reserve. Without it first for stripe, which tries again for three days, last
+        /// for request-network, which gives up after 21 seconds, and middle for others.
+        shed: optional Shed;
         /// Destinations by name; without it "default".
         forward_to: list Name;
         /// Header that holds the signature (hmac, required there).

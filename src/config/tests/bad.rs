@@ -202,6 +202,18 @@ const ACROSS: &[Case] = &[
         "chains.base.rpc",
         &["at least 2 nodes", "allow_single_node"],
     ),
+    Case(
+        END,
+        "[evidence]\nreserve = \"8 GiB\"\nwatermarks = { shed = \"2 GiB\" }",
+        "evidence.watermarks.shed",
+        &["at least evidence.reserve", "8 GiB", "2 GiB"],
+    ),
+    Case(
+        END,
+        "[evidence.watermarks]\nwarn = \"2 GiB\"\nshed = \"3 GiB\"",
+        "evidence.watermarks.warn",
+        &["at least evidence.watermarks.shed, 3 GiB", "found 2 GiB"],
+    ),
     Case("owner = \"y\"", "owner = \"x\"", "chains.base.owners", &["at least 2 owners", "found 1"]),
     Case("name = \"b\"", "name = \"a\"", "chains.base.rpc[1].name", &["used once"]),
     Case("https://b.example", "https://a.example/v2/${env:KEY}", "chains.base.rpc.b.url", &["endpoint of its own"]),

@@ -80,6 +80,13 @@ choice! {
         "A1": "below A2 the recipient is not proven, so nothing may be called verified",
     }
 
+    /// `[[sources]] shed`
+    Shed(checked::Shed) {
+        "first" => checked::Shed::First,
+        "middle" => checked::Shed::Middle,
+        "last" => checked::Shed::Last,
+    }
+
     /// `[ledger] engine`
     Engine(()) {
         "sqlite" => (),

@@ -74,6 +74,11 @@ pub(in crate::config) fn shown(duration: Duration) -> String {
     short(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), TIMES)
 }
 
+/// A size as it is written.
+pub(in crate::config) fn shown_bytes(bytes: u64) -> String {
+    short(bytes, SHOWN_SIZES)
+}
+
 /// Whole number, at most one space, unit.
 fn quantity(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
     let end = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -14,6 +14,7 @@ use super::receiver::Receiver;
 use crate::clock::Clock;
 use crate::config::{
     Admin, Config, Destination, Evidence, Ingress, Ledger as LedgerConfig, Secret, Shutdown, Telemetry, Verification,
+    Watermarks,
 };
 use crate::forward::Worker;
 use crate::ledger::{DueMessage, EventFacts, RecordAttempt};
@@ -65,7 +66,13 @@ pub(super) fn config(destinations: Vec<Destination>) -> Arc<Config> {
         admin: Admin { listen: loopback, tokens: Vec::new() },
         telemetry: Telemetry { json: true, level: "info".into(), listen: None },
         shutdown: Shutdown { delay: second, grace: second },
-        evidence: Evidence { path: folder.clone(), reserve: 0, rejected_max: 0, repeats_max: 64 },
+        evidence: Evidence {
+            path: folder.clone(),
+            reserve: 0,
+            rejected_max: 0,
+            repeats_max: 64,
+            watermarks: Watermarks::default(),
+        },
         ledger: LedgerConfig { path: folder },
         sources: Vec::new(),
         verification: Verification {

@@ -22,6 +22,7 @@ use crate::ingress::{Ingress, Public};
 use crate::net::{self, Drained, Limits, Listener};
 use crate::task::{self, StopSwitch};
 use crate::telemetry::metrics::Metrics;
+use crate::watermark::Watermarks;
 
 pub(super) const SECRET: &str = "a secret of the tests";
 pub(super) const PATH: &str = "/hooks/orders";
@@ -63,7 +64,9 @@ impl Gateway {
         let store = task::spawn_blocking(move || Store::open(options).unwrap()).await.unwrap();
         let metrics = Metrics::new();
         let limits = Limits::ingress(&config.ingress);
-        let ingress = Ingress::new(Arc::new(config), store.clone(), Clock::manual(now()), metrics.clone()).unwrap();
+        let marks = Watermarks::new(&config, &metrics);
+        let clock = Clock::manual(now());
+        let ingress = Ingress::new(Arc::new(config), store.clone(), clock, metrics.clone(), marks).unwrap();
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr();
         let (switch, stop) = task::stop();
@@ -281,6 +284,7 @@ fn config(folder: &std::path::Path) -> Config {
             reserve: 0,
             rejected_max: 1024 * 1024,
             repeats_max: 64,
+            watermarks: config::Watermarks::default(),
         },
         ledger: config::Ledger { path: folder.join("ledger.db") },
         sources: vec![source("orders", PATH, hmac(), SECRET)],

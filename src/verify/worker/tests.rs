@@ -210,6 +210,7 @@ fn config(data_dir: PathBuf) -> Config {
             reserve: 0,
             rejected_max: 1 << 20,
             repeats_max: 64,
+            watermarks: config::Watermarks::default(),
         },
         ledger: config::Ledger { path: data_dir.join("ledger.db") },
         sources: vec![source],

@@ -22,9 +22,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("provider", &["config", "digest", "model"]),
     ("ledger", &["clock", "digest", "message", "model", "task"]),
     ("chain", &["clock", "config", "digest", "model", "task", "telemetry"]),
+    ("watermark", &["config", "task", "telemetry"]),
     ("net", &["clock", "config", "task", "telemetry"]),
     // Stages.
-    ("ingress", &["clock", "config", "digest", "model", "net", "provider", "task", "telemetry"]),
+    ("ingress", &["clock", "config", "digest", "model", "net", "provider", "task", "telemetry", "watermark"]),
     ("intake", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
     ("verify", &["chain", "clock", "config", "digest", "ledger", "message", "model", "task", "telemetry"]),
     ("forward", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
@@ -33,7 +34,20 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jobs", &["clock", "task"]),
     (
         "admin",
-        &["clock", "config", "digest", "jobs", "ledger", "message", "model", "net", "provider", "task", "telemetry"],
+        &[
+            "clock",
+            "config",
+            "digest",
+            "jobs",
+            "ledger",
+            "message",
+            "model",
+            "net",
+            "provider",
+            "task",
+            "telemetry",
+            "watermark",
+        ],
     ),
 ];
 
