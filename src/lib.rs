@@ -24,10 +24,12 @@
 //! | [`admin`] | the operators' and the backend's HTTP API |
 //! | [`cli`] | one file a command |
 //! | [`watermark`] | what little free space means, source by source |
+//! | [`archive`] | evidence outside the box: files in a directory or a bucket |
 //! | [`telemetry`] | logs and metrics |
 
 pub mod admin;
 pub mod app;
+pub mod archive;
 pub mod chain;
 pub mod cli;
 pub mod clock;

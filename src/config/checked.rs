@@ -187,6 +187,8 @@ pub struct Evidence {
     pub repeats_max: u32,
     /// What happens before the reserve is reached.
     pub watermarks: Watermarks,
+    /// Where evidence goes before it is deleted here.
+    pub archive: Option<Archive>,
 }
 
 /// `[ledger]`

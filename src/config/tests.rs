@@ -199,3 +199,23 @@ fn derived_watermarks_follow_the_reserve_and_never_ask_for_another_disk() {
     assert!(text.contains("evidence.watermarks.shed = \"2 GiB\"  # default\n"), "{text}");
     assert!(text.contains("sources.stripe-eu.shed = \"first\"  # default\n"), "{text}");
 }
+
+#[test]
+fn an_archive_is_a_directory_or_a_bucket_and_shows_no_key() {
+    let archive = |lines: &str| sound(&format!("{SOUND}[evidence.archive]\n{lines}"), &[]);
+    let url = |lines: &str| archive(lines).config.evidence.archive.unwrap().url;
+    assert!(defaults().evidence.archive.is_none());
+    assert_eq!(url("url = \"/var/lib/archive\""), super::ArchiveUrl::Directory("/var/lib/archive".into()));
+    let bucket = |prefix: &str| super::ArchiveUrl::Bucket { bucket: "b-1".to_owned(), prefix: prefix.to_owned() };
+    assert_eq!(url("url = \"s3://b-1\""), bucket(""));
+    assert_eq!(url("url = \"s3://b-1/a/b/\""), bucket("a/b"));
+    let loaded = archive(
+        "url = \"s3://b-1\"\nendpoint = \"http://127.0.0.1:9000/\"\naccess_key = \"env:S\"\nsecret_key = \"env:KEY\"\n",
+    );
+    let text = printed(&loaded);
+    assert!(!text.contains("stripe-secret-text") && !text.contains("node-key-text"), "{text}");
+    let access = loaded.config.evidence.archive.unwrap().bucket;
+    assert_eq!(access.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
+    assert_eq!(access.keys.unwrap().1.expose(), "node-key-text");
+    assert_eq!(super::ArchiveUrl::parse("file:///var/lib"), super::ArchiveUrl::parse("/var/lib"));
+}

@@ -1,6 +1,7 @@
 //! The leaves of the configuration: texts that mean something, each with its range, an example and a message.
 
 mod address;
+mod archive;
 mod choice;
 mod money;
 mod quantity;
@@ -8,6 +9,7 @@ mod secret;
 mod text;
 
 pub(super) use address::{Block, HttpUrl, Listen};
+pub(super) use archive::ArchivePlace;
 pub(super) use choice::{
     Algorithm, Encoding, Engine, Finality, LogFormat, Message, MinAssurance, ProviderName, Role, Shed, TokenClass,
 };

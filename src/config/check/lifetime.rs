@@ -1,6 +1,6 @@
-//! Watermarks: what happens before the reserve of free space is reached.
+//! What happens to evidence before the reserve of free space is reached, and where it goes as it grows old.
 
-use crate::config::checked::Watermarks;
+use crate::config::checked::{Archive, ArchiveUrl, Bucket, Watermarks};
 use crate::config::raw::lifetime;
 use crate::config::read::Reader;
 use crate::config::value::shown_bytes;
@@ -40,4 +40,49 @@ pub(super) fn watermarks(raw: &lifetime::Watermarks, reserve: u64, reader: &mut 
         reader.derives(&format!("{}.warn", raw.at), format!("{:?}", shown_bytes(warn)));
     }
     Watermarks { warn, shed }
+}
+
+/// `[evidence.archive]`; none without a URL.
+pub(super) fn archive(raw: lifetime::Archive, reader: &mut Reader<'_>) -> Option<Archive> {
+    let at = raw.at;
+    let only_s3 = [
+        ("endpoint", raw.endpoint.is_some()),
+        ("access_key", raw.access_key.is_some()),
+        ("secret_key", raw.secret_key.is_some()),
+    ];
+    let Some(url) = raw.url.map(|place| place.0) else {
+        let set = only_s3.iter().find(|(_, set)| *set).filter(|_| !reader.is_broken(&format!("{at}.url")));
+        if let Some((key, _)) = set {
+            let message = "expected url beside it; found no url: nothing would be archived";
+            reader.problem(&format!("{at}.{key}"), message, "add url = \"s3://BUCKET/PREFIX\", or remove the key");
+        }
+        return None;
+    };
+    if matches!(url, ArchiveUrl::Directory(_)) {
+        for (key, _) in only_s3.iter().filter(|(_, set)| *set) {
+            let message = "expected only where url is s3://…; found it beside a directory";
+            reader.problem(&format!("{at}.{key}"), message, "remove the key, or change url");
+        }
+    }
+    if raw.endpoint.as_ref().is_some_and(|endpoint| endpoint.0.scheme() == "http" && !endpoint.is_loopback()) {
+        let message = "expected https, or http to a loopback address; found http to another one";
+        let help = "write https://: bodies of deliveries would cross the network in the open";
+        reader.problem(&format!("{at}.endpoint"), message, help);
+    }
+    let keys = match (raw.access_key, raw.secret_key) {
+        (Some(key), Some(secret)) => Some((key.secret, secret.secret)),
+        (None, None) => None,
+        (one, _) => {
+            let missing = if one.is_some() { "secret_key" } else { "access_key" };
+            if !reader.is_broken(&format!("{at}.{missing}")) {
+                let message = "expected it beside the other of access_key and secret_key; found nothing";
+                let help = format!("write {missing} = \"file:PATH\", or remove the other one too");
+                reader.problem(&format!("{at}.{missing}"), message, help);
+            }
+            None
+        }
+    };
+    // A slash at the end would double in the requests.
+    let endpoint = raw.endpoint.map(|endpoint| endpoint.0.as_str().trim_end_matches('/').to_owned());
+    Some(Archive { url, bucket: Bucket { region: raw.region.0, endpoint, keys } })
 }

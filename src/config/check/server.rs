@@ -103,12 +103,14 @@ pub(super) fn evidence(raw: server::Evidence, data_dir: &Path, reader: &mut Read
     let path = raw.path.map_or_else(|| data_dir.join("evidence"), |path| path.0);
     reader.derives("evidence.path", format!("{path:?}"));
     let watermarks = super::lifetime::watermarks(&raw.watermarks, raw.reserve.0, reader);
+    let archive = super::lifetime::archive(raw.archive, reader);
     Evidence {
         path,
         reserve: raw.reserve.0,
         rejected_max: raw.rejected_max.0,
         repeats_max: u32::try_from(raw.repeats_max.0).unwrap_or(u32::MAX),
         watermarks,
+        archive,
     }
 }
 

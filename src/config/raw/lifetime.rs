@@ -1,7 +1,7 @@
-//! `[evidence.watermarks]`: what happens to evidence as the disk fills.
+//! `[evidence.watermarks]`, `[evidence.archive]`: what happens to evidence as the disk fills and as it grows old.
 
 use crate::config::section::section;
-use crate::config::value::Size;
+use crate::config::value::{ArchivePlace, HttpUrl, Label, SecretText, Size};
 
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
@@ -15,5 +15,19 @@ section! {
         /// Free space below which sources are answered 503 by their class; without it the reserve twice, at most 4 GiB
         /// above it.
         shed: optional Size<MIB, { 64 * TIB }>;
+    }
+
+    /// `[evidence.archive]`
+    struct Archive {
+        /// Where evidence goes before it is deleted here; without it, it goes nowhere.
+        url: optional ArchivePlace;
+        /// Region of the bucket (s3).
+        region: default Label = "us-east-1";
+        /// Where the service is (s3); without it AWS. Plain http needs a loopback address.
+        endpoint: optional HttpUrl;
+        /// Access key (s3); without it and secret_key the machine's own role is asked for.
+        access_key: optional SecretText;
+        /// Secret key (s3).
+        secret_key: optional SecretText;
     }
 }

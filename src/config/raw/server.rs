@@ -94,6 +94,8 @@ section! {
         repeats_max: default Count<1, 1_000_000> = 64;
         /// What happens before the reserve is reached.
         watermarks: table lifetime::Watermarks;
+        /// Where evidence goes before it is deleted here.
+        archive: table lifetime::Archive;
     }
 
     /// `[ledger]`

@@ -11,7 +11,7 @@ use crate::config::{Environment, load, schema};
 const EXAMPLE: &str = include_str!("../../../tollgate.example.toml");
 
 fn variables() -> Environment {
-    let names = ["TOLLGATE_BACKEND_TOKEN", "STRIPE_EU_SECRET", "PROVIDER_A_KEY"];
+    let names = ["TOLLGATE_BACKEND_TOKEN", "STRIPE_EU_SECRET", "PROVIDER_A_KEY", "ARCHIVE_ACCESS_KEY"];
     let mut all: Environment = names.iter().map(|name| ((*name).to_owned(), format!("value-of-{name}"))).collect();
     all.insert("PROVIDER_B_URL".to_owned(), "https://b.example/key".to_owned());
     all
@@ -22,6 +22,7 @@ fn loads(text: &str) {
     std::fs::create_dir(folder.path().join("secrets")).unwrap();
     std::fs::write(folder.path().join("secrets/request-network"), "rn\n").unwrap();
     std::fs::write(folder.path().join("secrets/forward"), KEY).unwrap();
+    std::fs::write(folder.path().join("secrets/archive"), "sk\n").unwrap();
     let text = text.replace("file:/run/secrets/erp", "env:STRIPE_EU_SECRET");
     let path = folder.path().join("gate.toml");
     std::fs::write(&path, &text).unwrap();

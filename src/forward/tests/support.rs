@@ -72,6 +72,7 @@ pub(super) fn config(destinations: Vec<Destination>) -> Arc<Config> {
             rejected_max: 0,
             repeats_max: 64,
             watermarks: Watermarks::default(),
+            archive: None,
         },
         ledger: LedgerConfig { path: folder },
         sources: Vec::new(),

@@ -285,6 +285,7 @@ fn config(folder: &std::path::Path) -> Config {
             rejected_max: 1024 * 1024,
             repeats_max: 64,
             watermarks: config::Watermarks::default(),
+            archive: None,
         },
         ledger: config::Ledger { path: folder.join("ledger.db") },
         sources: vec![source("orders", PATH, hmac(), SECRET)],

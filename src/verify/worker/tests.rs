@@ -211,6 +211,7 @@ fn config(data_dir: PathBuf) -> Config {
             rejected_max: 1 << 20,
             repeats_max: 64,
             watermarks: config::Watermarks::default(),
+            archive: None,
         },
         ledger: config::Ledger { path: data_dir.join("ledger.db") },
         sources: vec![source],

@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("provider", &["config", "digest", "model"]),
     ("ledger", &["clock", "digest", "message", "model", "task"]),
     ("chain", &["clock", "config", "digest", "model", "task", "telemetry"]),
+    ("archive", &["config", "digest", "task"]),
     ("watermark", &["config", "task", "telemetry"]),
     ("net", &["clock", "config", "task", "telemetry"]),
     // Stages.
@@ -63,6 +64,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
         &["admin", "app", "cli", "demo", "ingress", "intake", "verify"],
         "these append to the log, follow it or show it",
     ),
+    (&["object_store", "zstd::"], &["archive"], "only the archive knows other stores and its own packing"),
     (&["reqwest"], &["chain", "cli", "config", "demo", "forward"], "only these need it; config for its URLs"),
     (&["reqwest::Client", "ClientBuilder"], &["chain", "cli", "demo", "forward"], "only these call others over HTTP"),
     (&["axum"], &["admin", "demo"], "routing belongs to the admin listener and the demo's backend"),
@@ -108,6 +110,9 @@ const STRINGS: &[(&[&str], &[&str], &str)] = &[
 /// Files and folders (without ending) that decide and do no I/O.
 const PURE: &[&str] = &[
     "chain-config/src",
+    "src/archive/line",
+    "src/archive/manifest",
+    "src/archive/pack",
     "src/forward/classify",
     "src/forward/schedule",
     "src/ledger/state",
