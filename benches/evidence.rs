@@ -39,6 +39,7 @@ fn delivery() -> NewDelivery {
         body_sha256: tollgate::digest::sha256(&body),
         body: body.into(),
         signature: SignatureRecord { scheme: "stripe-v1".into(), secret_name: "a".into(), signed_at: None },
+        admitted_from: None,
     }
 }
 

@@ -330,7 +330,9 @@ async fn open_evidence(config: &Config, metrics: &Metrics, lock_wait: Duration) 
             repeats_max: config.evidence.repeats_max,
             observer: Some(Arc::new(move |commit: evidence_store::Commit| {
                 observe(&commits.fsync, commit.fsync);
-                commits.batch.observe(f64::from(u32::try_from(commit.deliveries).unwrap_or(u32::MAX)));
+                if 0 < commit.deliveries {
+                    commits.batch.observe(f64::from(u32::try_from(commit.deliveries).unwrap_or(u32::MAX)));
+                }
             })),
         };
         match task::spawn_blocking(move || Store::open(options)).await {
@@ -358,7 +360,9 @@ async fn open_ledger(
     evidence: &Store,
 ) -> Result<(Arc<dyn Ledger>, Cursor), StartError> {
     let path = config.ledger.path.clone();
-    let deliveries = evidence.head().seq;
+    // Pruned and erased ones too: a ledger knew them. Decisions alone are of a ledger that saw no delivery.
+    let counts = evidence.counts();
+    let deliveries = counts.deliveries.saturating_add(counts.stubs);
     // An empty file is no ledger either: taken for a new one, everything in the log would be sent a second time.
     let is_missing = std::fs::metadata(&path).map_or_else(|_| !path.exists(), |facts| facts.len() == 0);
     if 0 < deliveries && is_missing {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evidence_store::{ReadError, Store};
+use evidence_store::{Entry, ReadError, Store};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,9 +16,14 @@ use crate::task::{self, Stop, Wakes};
 use crate::telemetry::Metrics;
 
 mod interpret;
+#[cfg(test)]
+mod tests;
 
 /// Records of one transaction.
 const BATCH_RECORDS_MAX: usize = 512;
+/// Records without a delivery that are passed over before the ledger is told. Decisions are copied from the ledger:
+/// were each written back as a cursor, following them would cause writes without end.
+const PASSED_RECORDS_MAX: u64 = 4096;
 /// Body bytes of one transaction.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Between looks when no hint comes.
@@ -72,11 +77,11 @@ impl Worker {
     /// When the ledger and the log do not belong together, or either is damaged.
     pub async fn run(self, mut stop: Stop) -> Result<(), IntakeError> {
         let mut head = self.evidence.subscribe();
-        let mut cursor = self.cursor;
+        let mut place = Place { written: self.cursor, read: self.cursor };
         loop {
-            match self.step(cursor).await {
+            match self.step(place).await {
                 Ok(Some(moved)) => {
-                    cursor = moved;
+                    place = moved;
                     // On stop, what is already in the log still goes in: the next start would do it anyway, but a
                     // drained gateway leaves nothing for it.
                     continue;
@@ -104,31 +109,41 @@ impl Worker {
     }
 
     /// One batch: read, interpret, write. `None` when there is nothing new.
-    async fn step(&self, from: Cursor) -> Result<Option<Cursor>, IntakeError> {
-        let after = from.seq;
+    async fn step(&self, from: Place) -> Result<Option<Place>, IntakeError> {
+        let after = from.read.seq;
         let evidence = self.evidence.clone();
         let read = task::spawn_blocking(move || evidence.read_after(after, BATCH_RECORDS_MAX, BATCH_BYTES_MAX));
         let records = match read.await {
             Ok(records) => records?,
             Err(_) => return Ok(None),
         };
-        let lag = self.evidence.head().seq.saturating_sub(after);
-        self.metrics.intake_lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
+        self.metrics.intake_lag.set(lag_of(&self.evidence, after));
         let Some(last) = records.last() else { return Ok(None) };
         let to = Cursor { log_id: self.evidence.log_id(), seq: last.seq, link: last.link };
         let now = self.clock.now();
-        let deliveries = records.into_iter().map(|record| interpret::delivery(&self.config, record, now)).collect();
+        let deliveries: Vec<_> = records
+            .into_iter()
+            .filter_map(|record| match record.entry {
+                Entry::Delivery(delivery) => Some(interpret::delivery(&self.config, record.seq, delivery, now)),
+                // The ledger made the decision; what a stub says is read when a ledger is rebuilt.
+                Entry::Decision(_) | Entry::Stub(_) => None,
+            })
+            .collect();
+        if deliveries.is_empty() && to.seq.saturating_sub(from.written.seq) < PASSED_RECORDS_MAX {
+            self.metrics.intake_lag.set(lag_of(&self.evidence, to.seq));
+            return Ok(Some(Place { written: from.written, read: to }));
+        }
         let now_us = now.as_microsecond();
         let taken = self
             .ledger
-            .intake(IntakeBatch { from: Some(from), to, now_us, deliveries })
+            .intake(IntakeBatch { from: Some(from.written), to, now_us, deliveries })
             .await
             .map_err(IntakeError::from_ledger)?;
         self.report(&taken);
-        self.metrics.intake_lag.set(i64::try_from(self.evidence.head().seq.saturating_sub(to.seq)).unwrap_or(i64::MAX));
+        self.metrics.intake_lag.set(lag_of(&self.evidence, to.seq));
         self.wakes.verify.wake();
         self.wakes.forward.wake();
-        Ok(Some(to))
+        Ok(Some(Place { written: to, read: to }))
     }
 
     fn report(&self, taken: &[Taken]) {
@@ -142,6 +157,17 @@ impl Worker {
             }
         }
     }
+}
+
+/// Where the stage is: what the ledger was told, and what was read since without a delivery.
+#[derive(Clone, Copy)]
+struct Place {
+    written: Cursor,
+    read: Cursor,
+}
+
+fn lag_of(evidence: &Store, seq: u64) -> i64 {
+    i64::try_from(evidence.head().seq.saturating_sub(seq)).unwrap_or(i64::MAX)
 }
 
 impl IntakeError {

@@ -280,6 +280,7 @@ fn delivery() -> NewDelivery {
             secret_name: "a".to_owned(),
             signed_at: None,
         },
+        admitted_from: None,
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::decision::Decision;
 use crate::link::Link;
+use crate::stub::Stub;
 
 /// One HTTP request as it arrived, rightly signed. Immutable once stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct Delivery {
     pub body_sha256: [u8; 32],
     /// How the signature was found right.
     pub signature: SignatureRecord,
+    /// The rejected request that an operator admitted as this delivery.
+    pub admitted_from: Option<Uuid>,
 }
 
 /// What [`crate::Store::append`] takes: the same shape that is read back.
@@ -53,7 +57,7 @@ pub struct SignatureRecord {
     pub signed_at: Option<i64>,
 }
 
-/// A stored delivery with its place in the log.
+/// What is stored at one place of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Its number; the first is 1, and there are no gaps.
@@ -61,7 +65,57 @@ pub struct Record {
     /// The chain up to and including this record.
     pub link: Link,
     /// What was stored.
-    pub delivery: Delivery,
+    pub entry: Entry,
+}
+
+/// The kinds of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// What came from outside.
+    Delivery(Delivery),
+    /// What was decided about it.
+    Decision(Decision),
+    /// What is left of a delivery whose bytes were removed.
+    Stub(Stub),
+}
+
+impl Entry {
+    /// The delivery, if it is one with its bytes.
+    #[must_use]
+    pub fn into_delivery(self) -> Option<Delivery> {
+        match self {
+            Self::Delivery(delivery) => Some(delivery),
+            Self::Decision(_) | Self::Stub(_) => None,
+        }
+    }
+}
+
+/// A record as its bytes lie on disk, verified: for archives and proofs, which must not encode anything again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Its number.
+    pub seq: u64,
+    /// The link of the record before it.
+    pub previous: Link,
+    /// The chain up to and including this record.
+    pub link: Link,
+    /// Its kind as stored: 1 delivery, 2 decision, 3 stub.
+    pub kind: u8,
+    /// The protobuf part.
+    pub meta: Bytes,
+    /// What follows it: a delivery's body, a decision's JSON, an erased delivery's meta.
+    pub body: Bytes,
+}
+
+/// How many records of each kind there are; together they are the number of the last record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Deliveries with their bytes.
+    pub deliveries: u64,
+    /// Decisions.
+    pub decisions: u64,
+    /// Deliveries that were pruned or erased.
+    pub stubs: u64,
 }
 
 /// Proof that a delivery, or an equal one before it, is on disk.
@@ -131,7 +185,7 @@ pub struct Options {
 /// One synced write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commit {
-    /// Deliveries it stored.
+    /// Deliveries it stored; none when it stored decisions only.
     pub deliveries: usize,
     /// How long the write and its fsync took.
     pub fsync: Duration,

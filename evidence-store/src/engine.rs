@@ -146,7 +146,7 @@ fn family(name: &str, cache: &Cache) -> Options {
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    if name == keys::IDS || name == keys::BODIES {
+    if [keys::IDS, keys::BODIES, keys::DECISIONS].contains(&name) {
         table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     }
     let mut options = Options::default();

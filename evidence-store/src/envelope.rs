@@ -3,8 +3,8 @@
 //! ```text
 //! offset  size  field
 //!      0     4  magic   "TGEV"
-//!      4     1  format  1
-//!      5     1  kind    1 delivery, 16 rejected request (2 decision and 3 stub are kept for later)
+//!      4     1  layout  1
+//!      5     1  kind    1 delivery, 2 decision, 3 stub, 16 rejected request
 //!      6     4  meta length M
 //!     10     4  body length B
 //!     14     4  crc32c of the bytes 0..14 and 18..50+M+B
@@ -13,24 +13,20 @@
 //!   50+M     B  body    exactly as it arrived
 //! ```
 //!
-//! Magic and format come first so that any later layout can be told from this one. The checksum covers everything but
+//! Magic and layout come first so that any later layout can be told from this one. The checksum covers everything but
 //! itself, lengths included, and stands before what it covers so that the fixed part has one size. The body lies
 //! outside the protobuf: its digest is over what arrived, and it is read without copying. Nothing may follow the body.
 //!
-//! This file never interprets meta or body. [`WRITE_FORMAT`] may move one release after [`READ_FORMATS`] has learned
-//! the new one, so that a release can be rolled back; changing either needs a fixture under `tests/fixtures`.
-
-use std::ops::RangeInclusive;
+//! This file never interprets meta or body. The layout is not the format of the log: format 2 brought kinds and
+//! families, and its records are laid out as before. Changing [`LAYOUT`] needs a fixture under `tests/fixtures`.
 
 use bytes::{Buf, Bytes};
 
 use crate::link::Link;
 
 const MAGIC: [u8; 4] = *b"TGEV";
-/// What is written.
-pub(crate) const WRITE_FORMAT: u8 = 1;
-/// What is understood.
-pub(crate) const READ_FORMATS: RangeInclusive<u8> = 1..=1;
+/// What is written and understood.
+const LAYOUT: u8 = 1;
 const BEFORE_CRC_BYTES: usize = 14;
 const CRC_BYTES: usize = 4;
 const FIXED_BYTES: usize = 50;
@@ -42,14 +38,20 @@ pub(crate) const PAYLOAD_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(crate) enum Kind {
     /// A rightly signed delivery.
     Delivery,
+    /// What was decided.
+    Decision,
+    /// What is left of a removed delivery.
+    Stub,
     /// A refused request, in the ring only.
     Rejected,
 }
 
 impl Kind {
-    const fn byte(self) -> u8 {
+    pub(crate) const fn byte(self) -> u8 {
         match self {
             Self::Delivery => 1,
+            Self::Decision => 2,
+            Self::Stub => 3,
             Self::Rejected => 16,
         }
     }
@@ -57,6 +59,8 @@ impl Kind {
     const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::Delivery),
+            2 => Some(Self::Decision),
+            3 => Some(Self::Stub),
             16 => Some(Self::Rejected),
             _ => None,
         }
@@ -79,8 +83,8 @@ pub(crate) enum EnvelopeError {
     Short(usize),
     #[error("it does not begin with the magic")]
     Magic,
-    #[error("format {0}")]
-    Format(u8),
+    #[error("layout {0}")]
+    Layout(u8),
     #[error("kind {0}")]
     Kind(u8),
     #[error("the lengths say {said} bytes and there are {found}")]
@@ -93,7 +97,7 @@ impl EnvelopeError {
     /// Whether a later release may understand it.
     pub(crate) const fn is_newer(self) -> bool {
         match self {
-            Self::Format(_) | Self::Kind(_) => true,
+            Self::Layout(_) | Self::Kind(_) => true,
             Self::Short(_) | Self::Magic | Self::Length { .. } | Self::Checksum { .. } => false,
         }
     }
@@ -109,7 +113,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, kind: Kind, link: &Link, meta: &[u8], bo
     out.clear();
     out.reserve(FIXED_BYTES.saturating_add(meta.len()).saturating_add(body.len()));
     out.extend_from_slice(&MAGIC);
-    out.push(WRITE_FORMAT);
+    out.push(LAYOUT);
     out.push(kind.byte());
     out.extend_from_slice(&meta_length.to_be_bytes());
     out.extend_from_slice(&body_length.to_be_bytes());
@@ -140,9 +144,9 @@ pub(crate) fn decode(stored: &Bytes) -> Result<Envelope, EnvelopeError> {
     if rest.split_to(MAGIC.len()) != MAGIC.as_slice() {
         return Err(EnvelopeError::Magic);
     }
-    let format = rest.get_u8();
-    if !READ_FORMATS.contains(&format) {
-        return Err(EnvelopeError::Format(format));
+    let layout = rest.get_u8();
+    if layout != LAYOUT {
+        return Err(EnvelopeError::Layout(layout));
     }
     let kind = rest.get_u8();
     let (meta_length, body_length) = (rest.get_u32(), rest.get_u32());

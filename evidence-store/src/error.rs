@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
+use crate::stub::Subject;
+
 /// Why the log was not opened. Nothing was changed, and opening again is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -97,5 +101,49 @@ pub enum ReadError {
     },
     /// The engine could not read.
     #[error("the evidence log cannot be read: {0}. Check its disk")]
+    Engine(String),
+}
+
+/// Why what is stored was not changed. Trying again is safe: what is done already is not done twice.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The writer did not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// What is stored could not be read; nothing was changed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A hold covers it; nothing was changed.
+    #[error("{0} is held: release the hold first")]
+    Held(Subject),
+    /// The log never stored it; nothing was changed.
+    #[error("the evidence log has no delivery {0}")]
+    Unknown(Uuid),
+    /// More than one commit may hold; nothing was changed.
+    #[error("{given} at once are too many, {limit} are the limit: split them")]
+    TooMany {
+        /// How many there were.
+        given: usize,
+        /// [`crate::Store::CHANGE_RECORDS_MAX`].
+        limit: usize,
+    },
+    /// Removed, and the old bytes could not be taken off the disk.
+    #[error("removed from the log, but the old bytes may still be in its files: {0}. Run it again")]
+    Reclaim(String),
+}
+
+/// Why no copy was made. The log itself is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The folder for it cannot be used.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The engine did not make it.
+    #[error("the engine made no copy: {0}")]
     Engine(String),
 }

@@ -10,17 +10,20 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `delivery` | what goes in and comes out |
-//! | `store` | the handle: append, read, health, close |
+//! | `delivery`, `decision`, `stub` | what goes in and comes out |
+//! | `store` | the handle: append, read, change, health, close |
 //! | `writer`, `plan` | group commit by one thread |
+//! | `upkeep` | prune, erase, holds: changes to what is stored |
 //! | `poison` | the state that only goes one way |
+//! | `renew` | a restored log goes on under a new id |
 //! | `recovery` | opening: what is refused, and how it is said |
 //! | `reader`, `check` | verified reads |
 //! | `rejected` | the ring of refused requests |
 //! | `envelope`, `meta`, `keys`, `link` | the stored bytes |
-//! | `engine`, `disk`, `holder`, `space` | RocksDB, the commit, the lock, the free space |
+//! | `engine`, `reclaim`, `disk`, `holder`, `space` | RocksDB, its files, the commit, the lock, the free space |
 
 mod check;
+mod decision;
 mod delivery;
 mod disk;
 mod engine;
@@ -33,18 +36,27 @@ mod meta;
 mod plan;
 mod poison;
 mod reader;
+mod reclaim;
 mod recovery;
 mod rejected;
+mod renew;
 mod space;
 mod store;
+mod stub;
 #[cfg(test)]
 mod testing;
+mod upkeep;
 mod writer;
 
+pub use decision::{Decision, DecisionId, LogDecision, Named};
 pub use delivery::{
-    BodyComplete, Commit, Delivery, Head, Health, NewDelivery, NewRejected, Options, Receipt, Record, RejectedRecord,
-    SignatureRecord, Stored,
+    BodyComplete, Commit, Counts, Delivery, Entry, Head, Health, NewDelivery, NewRejected, Options, RawRecord, Receipt,
+    Record, RejectedRecord, SignatureRecord, Stored,
 };
-pub use error::{AppendError, OpenError, ReadError};
+pub use error::{AppendError, ChangeError, OpenError, ReadError, SnapshotError};
 pub use link::Link;
+pub use renew::{RenewError, Renewed, renew};
 pub use store::Store;
+pub use stub::{
+    BadSubject, Erased, Facts, Hold, Pruned, Rehydrated, Removal, Removed, Stub, StubEvent, StubTransfer, Subject,
+};

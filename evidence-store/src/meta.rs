@@ -10,6 +10,12 @@ use uuid::Uuid;
 
 use crate::delivery::{BodyComplete, Delivery, NewRejected, SignatureRecord};
 
+mod decision;
+mod stub;
+
+pub(crate) use decision::{decision, of_decision};
+pub(crate) use stub::{of_stub, stub};
+
 /// What a stored meta may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MetaError {
@@ -43,6 +49,8 @@ struct DeliveryMeta {
     body_sha256: Bytes,
     #[prost(message, optional, tag = "11")]
     signature: Option<Signature>,
+    #[prost(bytes = "bytes", optional, tag = "12")]
+    admitted_from: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -107,6 +115,7 @@ pub(crate) fn of_delivery(delivery: Delivery) -> (Vec<u8>, Bytes) {
             secret_name: delivery.signature.secret_name,
             signed_at: delivery.signature.signed_at,
         }),
+        admitted_from: delivery.admitted_from.map(|id| Bytes::copy_from_slice(id.as_bytes())),
     };
     (meta.encode_to_vec(), delivery.body)
 }
@@ -132,6 +141,7 @@ pub(crate) fn delivery(meta: Bytes, body: Bytes) -> Result<Delivery, MetaError> 
             secret_name: signature.secret_name,
             signed_at: signature.signed_at,
         },
+        admitted_from: meta.admitted_from.as_ref().map(id).transpose()?,
     })
 }
 

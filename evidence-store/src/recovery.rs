@@ -12,13 +12,13 @@ use rocksdb::{ErrorKind, IteratorMode, WriteBatch};
 use uuid::Uuid;
 
 use crate::check;
-use crate::delivery::Head;
+use crate::delivery::{Counts, Entry, Head};
 use crate::engine::{Engine, Fault, is_damage};
-use crate::envelope::{READ_FORMATS, WRITE_FORMAT};
 use crate::error::{OpenError, ReadError};
 use crate::holder::Holder;
 use crate::keys;
 use crate::link::GENESIS;
+use crate::plan::State;
 use crate::reader::engine_error;
 
 /// The log's database inside its folder.
@@ -32,7 +32,7 @@ const TAIL_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) struct Opened {
     pub(crate) engine: Engine,
     pub(crate) log_id: Uuid,
-    pub(crate) head: Head,
+    pub(crate) state: State,
 }
 
 /// Opens the log in `folder`, or makes a new one.
@@ -42,10 +42,37 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, OpenError> {
     let holder = Holder::take(folder)?;
     let fate = before(&path)?;
     let engine = Engine::open(&path, holder).map_err(|error| refused(&path, fate, error))?;
-    let log_id = identify(&engine, &path)?;
+    let (log_id, format) = identify(&engine, &path)?;
     let head = tail(&engine).map_err(|error| unread(&path, error))?;
+    let counts = match format {
+        keys::FORMAT_OF_DELIVERIES => migrate(&engine, head).map_err(|fault| unread(&path, fault.into()))?,
+        _ => counted(&engine, head).map_err(|error| unread(&path, error))?,
+    };
     tracing::info!(path = %folder.display(), %log_id, seq = head.seq, "opened the evidence log");
-    Ok(Opened { engine, log_id, head })
+    Ok(Opened { engine, log_id, state: State { head, counts } })
+}
+
+/// Turns a log of format 1 into one of format 2, in one synced write: the families were made with the opening, and all
+/// of its records are deliveries. A crash before it leaves a log of format 1 with empty families, which is opened the
+/// same way.
+fn migrate(engine: &Engine, head: Head) -> Result<Counts, Fault> {
+    let counts = Counts { deliveries: head.seq, ..Counts::default() };
+    let facts = engine.family(keys::META)?;
+    let mut batch = WriteBatch::default();
+    batch.put_cf(facts, keys::FORMAT_KEY, [keys::FORMAT]);
+    batch.put_cf(facts, keys::COUNTS_KEY, counts.encode());
+    engine.write_synced(batch)?;
+    tracing::info!(from = keys::FORMAT_OF_DELIVERIES, to = keys::FORMAT, "the evidence log has a new format");
+    Ok(counts)
+}
+
+/// The counts are written with the records that they count: others are damage.
+fn counted(engine: &Engine, head: Head) -> Result<Counts, ReadError> {
+    let found = engine.db().get_cf(engine.family(keys::META)?, keys::COUNTS_KEY).map_err(Fault::from)?;
+    let counts = found.as_deref().and_then(Counts::decode);
+    counts
+        .filter(|counts| counts.total() == Some(head.seq))
+        .ok_or_else(|| check::damaged(head.seq, "the counts of the records do not add up to its number"))
 }
 
 /// Whether a log was there before.
@@ -101,26 +128,27 @@ fn unread(path: &Path, error: ReadError) -> OpenError {
     }
 }
 
-/// The id of the log; a new log gets one, durable before anything else is written.
-fn identify(engine: &Engine, path: &Path) -> Result<Uuid, OpenError> {
+/// The id and the format of the log; a new log gets them, durable before anything else is written.
+fn identify(engine: &Engine, path: &Path) -> Result<(Uuid, u8), OpenError> {
     let damaged = |what: &str| OpenError::Damaged { path: path.to_owned(), what: what.to_owned() };
     let engine_error = |fault: Fault| unread(path, fault.into());
     let facts = engine.family(keys::META).map_err(engine_error)?;
     let get = |key| engine.db().get_cf(facts, key).map_err(|error| refused(path, Fate::Existing, error));
     match (get(keys::FORMAT_KEY)?.as_deref(), get(keys::LOG_ID_KEY)?) {
-        (Some([format]), Some(id)) if READ_FORMATS.contains(format) => {
-            Uuid::from_slice(&id).map_err(|_| damaged("the id of the log is no UUID"))
+        (Some([format @ (keys::FORMAT_OF_DELIVERIES | keys::FORMAT)]), Some(id)) => {
+            Ok((Uuid::from_slice(&id).map_err(|_| damaged("the id of the log is no UUID"))?, *format))
         }
-        (Some([format]), _) if READ_FORMATS.end() < format => {
+        (Some([format]), _) if keys::FORMAT < *format => {
             Err(OpenError::Newer { path: path.to_owned(), what: format!("format {format}") })
         }
         (None, None) if last(engine).map_err(|error| unread(path, error))?.is_none() => {
             let log_id = Uuid::now_v7();
             let mut batch = WriteBatch::default();
-            batch.put_cf(facts, keys::FORMAT_KEY, [WRITE_FORMAT]);
+            batch.put_cf(facts, keys::FORMAT_KEY, [keys::FORMAT]);
             batch.put_cf(facts, keys::LOG_ID_KEY, log_id.as_bytes());
+            batch.put_cf(facts, keys::COUNTS_KEY, Counts::default().encode());
             engine.write_synced(batch).map_err(engine_error)?;
-            Ok(log_id)
+            Ok((log_id, keys::FORMAT))
         }
         _ => Err(damaged("there are records, and the format or the id of the log is missing")),
     }
@@ -150,7 +178,11 @@ fn tail(engine: &Engine) -> Result<Head, ReadError> {
             continue;
         }
         let record = check::record(*seq, &head.link, stored)?;
-        indexed(engine, *seq, record.delivery.id)?;
+        match &record.entry {
+            Entry::Delivery(delivery) => indexed(engine, *seq, keys::IDS, delivery.id.as_bytes())?,
+            Entry::Stub(stub) => indexed(engine, *seq, keys::IDS, stub.delivery_id.as_bytes())?,
+            Entry::Decision(decision) => indexed(engine, *seq, keys::DECISIONS, &keys::decision(&decision.id))?,
+        }
         head = Head { seq: *seq, link: record.link };
     }
     Ok(head)
@@ -182,8 +214,8 @@ fn tail_records(engine: &Engine) -> Result<Vec<(u64, Bytes)>, ReadError> {
 }
 
 /// A record and its entry by id were written in one batch: one without the other is damage.
-fn indexed(engine: &Engine, seq: u64, id: Uuid) -> Result<(), ReadError> {
-    let found = engine.db().get_cf(engine.family(keys::IDS)?, id.as_bytes()).map_err(Fault::from)?;
+fn indexed(engine: &Engine, seq: u64, family: &str, id: &[u8]) -> Result<(), ReadError> {
+    let found = engine.db().get_cf(engine.family(family)?, id).map_err(Fault::from)?;
     if found.as_deref().and_then(keys::parse_seq) == Some(seq) {
         Ok(())
     } else {

@@ -8,21 +8,26 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::delivery::{Head, Health, NewDelivery, NewRejected, Options, Receipt, Record, RejectedRecord};
+use crate::decision::Decision;
+use crate::delivery::{
+    Counts, Head, Health, NewDelivery, NewRejected, Options, RawRecord, Receipt, Record, RejectedRecord,
+};
 use crate::disk::{Disk, Synced};
 use crate::engine::Engine;
 use crate::envelope::PAYLOAD_BYTES_MAX;
 use crate::error::{AppendError, OpenError, ReadError};
-use crate::link::{self, Link};
-use crate::plan::Entry;
+use crate::link::Link;
+use crate::plan::{DecisionEntry, DeliveryEntry, State};
 use crate::poison::Poison;
 use crate::rejected::{self, Ring};
 use crate::space::Space;
 use crate::writer::{Job, Writer};
-use crate::{keys, meta, reader, recovery};
+use crate::{reader, recovery};
 
-/// Deliveries waiting for the writer.
-const QUEUE_DELIVERIES_MAX: usize = 4096;
+mod changes;
+
+/// Deliveries and other work waiting for the writer.
+const QUEUE_JOBS_MAX: usize = 4096;
 /// How long an append waits for a place in the queue.
 const QUEUE_WAIT: Duration = Duration::from_secs(2);
 
@@ -40,29 +45,33 @@ struct Inner {
     /// Taken by `close`; an append clones it only for as long as it waits for a place.
     queue: RwLock<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Held by a change of what is stored, from its first read to its commit.
+    changing: Mutex<()>,
+    /// Held while removed bytes are taken off the disk.
+    reclaiming: Mutex<()>,
     ring: Ring,
 }
 
 /// What the writer thread tells the handles.
 pub(crate) struct Shared {
-    head: RwLock<Head>,
+    state: RwLock<State>,
     seq: watch::Sender<u64>,
     pub(crate) poison: Poison,
 }
 
 impl Shared {
-    pub(crate) fn new(head: Head) -> Self {
-        Self { head: RwLock::new(head), seq: watch::Sender::new(head.seq), poison: Poison::default() }
+    pub(crate) fn new(state: State) -> Self {
+        Self { state: RwLock::new(state), seq: watch::Sender::new(state.head.seq), poison: Poison::default() }
     }
 
-    /// Makes a head visible. Only after its fsync.
-    pub(crate) fn publish(&self, head: Head) {
-        *self.head.write().unwrap_or_else(PoisonError::into_inner) = head;
-        self.seq.send_replace(head.seq);
+    /// Makes an end of the log visible. Only after its fsync.
+    pub(crate) fn publish(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        self.seq.send_if_modified(|seq| std::mem::replace(seq, state.head.seq) != state.head.seq);
     }
 
-    fn head(&self) -> Head {
-        *self.head.read().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> State {
+        *self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,16 +88,22 @@ impl Store {
         Self::open_on(options, |engine| Box::new(Synced(engine)))
     }
 
+    /// Work that waits for the writer.
+    #[cfg(test)]
+    pub(crate) fn queued(&self) -> usize {
+        self.0.queue().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     pub(crate) fn open_on(
         options: Options,
         disk: impl FnOnce(Arc<Engine>) -> Box<dyn Disk>,
     ) -> Result<Self, OpenError> {
-        let recovery::Opened { engine, log_id, head } = recovery::open(&options.path)?;
+        let recovery::Opened { engine, log_id, state } = recovery::open(&options.path)?;
         let engine = Arc::new(engine);
         let space = Arc::new(Space::new(&options.path, options.reserve_bytes));
         let ring = Ring::open(&options.path, options.rejected_max_bytes, Arc::clone(&space))?;
-        let shared = Arc::new(Shared::new(head));
-        let (sender, queue) = mpsc::channel(QUEUE_DELIVERIES_MAX);
+        let shared = Arc::new(Shared::new(state));
+        let (sender, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let writer = Writer {
             engine: Arc::clone(&engine),
             disk: disk(Arc::clone(&engine)),
@@ -96,7 +111,7 @@ impl Store {
             queue,
             repeats_max: options.repeats_max.max(1),
             observer: options.observer,
-            head,
+            state,
         };
         let thread = std::thread::Builder::new()
             .name("evidence-writer".to_owned())
@@ -110,6 +125,8 @@ impl Store {
             space,
             queue: RwLock::new(Some(sender)),
             writer: Mutex::new(Some(thread)),
+            changing: Mutex::new(()),
+            reclaiming: Mutex::new(()),
             ring,
         })))
     }
@@ -130,29 +147,28 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub async fn append_apart(&self, delivery: NewDelivery, apart: Option<&[u8]>) -> Result<Receipt, AppendError> {
-        if let Some(why) = self.0.shared.poison.why() {
-            return Err(AppendError::Poisoned(why.to_string()));
-        }
-        let Some(queue) = self.0.queue() else {
-            return Err(AppendError::Closed);
-        };
-        if let Err(below) = self.0.space.check() {
-            return Err(AppendError::BelowReserve { free: below.free, reserve: below.reserve });
+        self.0.takes()?;
+        let (answer, answered) = oneshot::channel();
+        self.0.queue_job(Job::Delivery(DeliveryEntry::new(delivery, apart)?, answer)).await?;
+        answered.await.unwrap_or_else(|_| Err(self.0.stopped()))
+    }
+
+    /// Stores decisions in one commit; `Ok` comes only after the fsync that covers them all, with the number of the
+    /// last. One that the log has already, by its id, is not stored again: calling again is safe. Without decisions
+    /// it is the number of the last record.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn append_decisions(&self, decisions: Vec<Decision>) -> Result<u64, AppendError> {
+        self.0.takes()?;
+        let entries: Vec<DecisionEntry> =
+            decisions.into_iter().map(|decision| DecisionEntry::new(decision, [])).collect::<Result<_, _>>()?;
+        let bytes = entries.iter().fold(0_usize, |sum, entry| sum.saturating_add(entry.parts.size_bytes()));
+        if PAYLOAD_BYTES_MAX < bytes {
+            return Err(AppendError::TooLarge { bytes, limit: PAYLOAD_BYTES_MAX });
         }
         let (answer, answered) = oneshot::channel();
-        let job = Job { entry: entry(delivery, apart)?, answer };
-        let queued = match queue.try_send(job) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.0.stopped()),
-            Err(mpsc::error::TrySendError::Full(job)) => match queue.send_timeout(job, QUEUE_WAIT).await {
-                Ok(()) => Ok(()),
-                Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(AppendError::Busy),
-                Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(self.0.stopped()),
-            },
-        };
-        // The writer ends when no sender is left: do not hold one while it works.
-        drop(queue);
-        queued?;
+        self.0.queue_job(Job::Decisions(entries, answer)).await?;
         answered.await.unwrap_or_else(|_| Err(self.0.stopped()))
     }
 
@@ -176,7 +192,13 @@ impl Store {
     /// The last fsynced record.
     #[must_use]
     pub fn head(&self) -> Head {
-        self.0.shared.head()
+        self.0.shared.state().head
+    }
+
+    /// How many records of each kind are fsynced.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.shared.state().counts
     }
 
     /// Follows the number of the last fsynced record.
@@ -202,7 +224,39 @@ impl Store {
         reader::link_at(&self.0.engine, self.head(), seq)
     }
 
-    /// A delivery by id, verified. Blocks.
+    /// One record, verified; `None` at 0 and beyond the fsynced head. Blocks.
+    ///
+    /// # Errors
+    /// When the record is damaged, missing or newer than this release, or the disk does not answer.
+    pub fn record(&self, seq: u64) -> Result<Option<Record>, ReadError> {
+        reader::record(&self.0.engine, self.head(), seq)
+    }
+
+    /// One record as its bytes lie on disk, verified; `None` at 0 and beyond the fsynced head. Blocks.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn raw(&self, seq: u64) -> Result<Option<RawRecord>, ReadError> {
+        reader::raw(&self.0.engine, self.head(), seq)
+    }
+
+    /// The highest number of a decision of this table that the log has. Blocks.
+    ///
+    /// # Errors
+    /// When the disk does not answer.
+    pub fn last_decision(&self, ledger_id: Uuid, epoch: u32, table: u8) -> Result<Option<u64>, ReadError> {
+        reader::last_decision(&self.0.engine, self.head(), &crate::keys::table(ledger_id, epoch, table))
+    }
+
+    /// The first decisions about an event, or of the log's own about a delivery, in their order. Blocks.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn decisions_of(&self, subject: Uuid, limit: usize) -> Result<Vec<Record>, ReadError> {
+        reader::decisions_of(&self.0.engine, self.head(), subject, limit)
+    }
+
+    /// A delivery by id, or the stub that is left of it, verified. Blocks.
     ///
     /// # Errors
     /// When the record is damaged, missing or newer than this release, or the disk does not answer.
@@ -260,6 +314,35 @@ impl Inner {
         self.queue.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether anything is taken now.
+    fn takes(&self) -> Result<(), AppendError> {
+        self.lives()?;
+        self.space.check().map_err(|below| AppendError::BelowReserve { free: below.free, reserve: below.reserve })
+    }
+
+    /// Whether the writer works.
+    fn lives(&self) -> Result<(), AppendError> {
+        match self.shared.poison.why() {
+            Some(why) => Err(AppendError::Poisoned(why.to_string())),
+            None if self.queue().is_none() => Err(AppendError::Closed),
+            None => Ok(()),
+        }
+    }
+
+    async fn queue_job(&self, job: Job) -> Result<(), AppendError> {
+        // The writer ends when no sender is left: none is held while it works.
+        let queue = self.queue().ok_or(AppendError::Closed)?;
+        match queue.try_send(job) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.stopped()),
+            Err(mpsc::error::TrySendError::Full(job)) => match queue.send_timeout(job, QUEUE_WAIT).await {
+                Ok(()) => Ok(()),
+                Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(AppendError::Busy),
+                Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(self.stopped()),
+            },
+        }
+    }
+
     /// Why the queue takes nothing.
     fn stopped(&self) -> AppendError {
         match self.shared.poison.why() {
@@ -283,19 +366,6 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// Computes outside the writer thread what can be.
-fn entry(delivery: NewDelivery, apart: Option<&[u8]>) -> Result<Entry, AppendError> {
-    debug_assert_eq!(link::sha256(&delivery.body), delivery.body_sha256, "the caller's digest is not of this body");
-    let (id, body_sha256) = (delivery.id, delivery.body_sha256);
-    let body_key = keys::body(&delivery.source, &body_sha256, apart);
-    let (meta, body) = meta::of_delivery(delivery);
-    let bytes = meta.len().saturating_add(body.len());
-    if PAYLOAD_BYTES_MAX < bytes {
-        return Err(AppendError::TooLarge { bytes, limit: PAYLOAD_BYTES_MAX });
-    }
-    Ok(Entry { id, body_key, body_sha256, meta_sha256: link::sha256(&meta), meta, body })
 }
 
 #[cfg(test)]

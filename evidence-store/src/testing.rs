@@ -9,11 +9,13 @@ use bytes::Bytes;
 use rocksdb::WriteBatch;
 use uuid::Uuid;
 
+use crate::decision::{Decision, DecisionId};
 use crate::delivery::{BodyComplete, NewDelivery, NewRejected, Options, SignatureRecord};
 use crate::disk::Disk;
 use crate::engine::{Engine, Fault};
 use crate::link::sha256;
 use crate::store::Store;
+use crate::stub::{Facts, StubEvent, StubTransfer};
 
 /// How long a test waits for what must happen; only a broken test takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,6 +57,55 @@ pub(crate) fn with_body(n: u32, body: Bytes) -> NewDelivery {
             secret_name: "primary".to_owned(),
             signed_at: None,
         },
+        admitted_from: None,
+    }
+}
+
+/// Decision number `n` of a ledger's trace.
+pub(crate) fn decision(n: u32) -> Decision {
+    Decision {
+        id: DecisionId { ledger_id: LEDGER, epoch: 1, table: DecisionId::TRACE, number: n.into() },
+        at_us: 1_763_683_300_000_000 + i64::from(n),
+        event_id: Some(event(n % 3)),
+        kind: "confirmed".to_owned(),
+        body: Bytes::from(format!("{{\"n\":{n}}}")),
+    }
+}
+
+pub(crate) const LEDGER: Uuid = Uuid::from_u128(0x019a_9f1e_7c00_7000_8000_00aa_0000_0000);
+
+pub(crate) fn event(n: u32) -> Uuid {
+    Uuid::from_u128(0x019a_9f1e_7c00_8000_8000_00ee_0000_0000 + u128::from(n))
+}
+
+pub(crate) fn facts(reason: &str) -> Facts {
+    Facts { at_us: 1_763_683_400_000_000, by: "ann".to_owned(), reason: reason.to_owned() }
+}
+
+/// What a ledger would say of an event.
+pub(crate) fn stub_event(n: u32) -> StubEvent {
+    StubEvent {
+        event_id: event(n),
+        identities: vec![[7; 32], [8; 32]],
+        state_version: 3,
+        state: "settled".to_owned(),
+        code: Some("LATE".to_owned()),
+        payment_id: Some("pay_1".to_owned()),
+        transfers: vec![StubTransfer {
+            chain_id: 8453,
+            tx_hash: [1; 32],
+            slot: "log:7".to_owned(),
+            block_hash: [2; 32],
+            block_number: 22_000_000,
+            tx_index: 4,
+            amount: [3; 32],
+            token: vec![4; 20],
+            recipient: [5; 20],
+            claimed: true,
+        }],
+        facts: Some(Bytes::from_static(b"{\"source\":\"rn-main\"}")),
+        expectation_id: Some("exp_1".to_owned()),
+        join: Some(("rn".to_owned(), "ref".to_owned())),
     }
 }
 
@@ -85,6 +136,7 @@ pub(crate) fn golden_1() -> NewDelivery {
             secret_name: "primary".to_owned(),
             signed_at: None,
         },
+        admitted_from: None,
     }
 }
 
@@ -108,6 +160,7 @@ pub(crate) fn golden_2() -> NewDelivery {
             secret_name: "old".to_owned(),
             signed_at: Some(1_763_683_199),
         },
+        admitted_from: None,
     }
 }
 

@@ -1,32 +1,81 @@
 //! The one thread that writes the log: group commit without a timer.
 //!
 //! It takes whatever waits, writes it as one batch with one fsync, publishes the new head, and only then answers. Alone,
-//! a delivery is written at once; under load the batch grows by itself while the fsync before it runs. What it must
-//! never do: answer success before the fsync, write after a failure, or try a failed write again.
+//! a delivery is written at once; under load the batch grows by itself while the fsync before it runs. Work on what is
+//! stored already (prune, erase, holds) is a commit of its own. What it must never do: answer success before the
+//! fsync, write after a failure, or try a failed write again.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::delivery::{Commit, Head, Receipt};
+use crate::delivery::{Commit, Receipt};
 use crate::disk::Disk;
 use crate::engine::{Engine, Fault};
 use crate::error::AppendError;
-use crate::plan::{Entry, plan};
+use crate::plan::{DecisionEntry, DeliveryEntry, Plan, State};
 use crate::store::Shared;
+use crate::upkeep::Change;
 
-/// Records in one commit.
+/// Records in one commit, but for a list of decisions, which is never parted.
 pub(crate) const BATCH_RECORDS_MAX: usize = 1024;
 /// Bytes of meta and body in one commit; a single larger record is a commit of its own.
 pub(crate) const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// An entry, and who waits for it.
-pub(crate) struct Job {
-    pub(crate) entry: Entry,
-    pub(crate) answer: oneshot::Sender<Result<Receipt, AppendError>>,
+/// Work, and who waits for it.
+pub(crate) enum Job {
+    /// Stores a delivery.
+    Delivery(DeliveryEntry, oneshot::Sender<Result<Receipt, AppendError>>),
+    /// Stores decisions; the answer is the number of the last.
+    Decisions(Vec<DecisionEntry>, oneshot::Sender<Result<u64, AppendError>>),
+    /// Changes what is stored; the answer is the number of the decision that says so.
+    Change(Box<Change>, SyncSender<Result<u64, AppendError>>),
+}
+
+impl Job {
+    fn records(&self) -> usize {
+        match self {
+            Self::Delivery(..) => 1,
+            Self::Decisions(entries, _) => entries.len(),
+            Self::Change(..) => BATCH_RECORDS_MAX,
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Delivery(entry, _) => entry.parts.size_bytes(),
+            Self::Decisions(entries, _) => {
+                entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.parts.size_bytes()))
+            }
+            // So that nothing shares its commit.
+            Self::Change(..) => usize::MAX,
+        }
+    }
+
+    fn answer(self, result: Result<Done, AppendError>) {
+        // The other side may have gone; there is nobody else to tell, and what was stored is stored.
+        match (self, result) {
+            (Self::Delivery(_, answer), Ok(Done::Delivery(receipt))) => drop(answer.send(Ok(receipt))),
+            (Self::Delivery(_, answer), Err(error)) => drop(answer.send(Err(error))),
+            (Self::Decisions(_, answer), Ok(Done::Seq(seq))) => drop(answer.send(Ok(seq))),
+            (Self::Decisions(_, answer), Err(error)) => drop(answer.send(Err(error))),
+            (Self::Change(_, answer), Ok(Done::Seq(seq))) => drop(answer.send(Ok(seq))),
+            (Self::Change(_, answer), Err(error)) => drop(answer.send(Err(error))),
+            // Never: each job is planned as what it is. Its caller finds the writer gone.
+            (Self::Delivery(..), Ok(Done::Seq(_)))
+            | (Self::Decisions(..) | Self::Change(..), Ok(Done::Delivery(_))) => {}
+        }
+    }
+}
+
+/// What a job came to.
+enum Done {
+    Delivery(Receipt),
+    Seq(u64),
 }
 
 /// What the thread owns.
@@ -37,7 +86,7 @@ pub(crate) struct Writer {
     pub(crate) queue: mpsc::Receiver<Job>,
     pub(crate) repeats_max: u32,
     pub(crate) observer: Option<Arc<dyn Fn(Commit) + Send + Sync>>,
-    pub(crate) head: Head,
+    pub(crate) state: State,
 }
 
 impl Writer {
@@ -58,34 +107,52 @@ impl Writer {
 
     /// Commits; whatever goes wrong has poisoned the log before anyone is answered.
     fn guarded(&mut self, batch: Vec<Job>) -> Result<(), Fault> {
-        let (entries, answers): (Vec<Entry>, Vec<_>) = batch.into_iter().map(|job| (job.entry, job.answer)).unzip();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.commit(&entries)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.commit(&batch)))
             .unwrap_or_else(|panic| Err(Fault(format!("the writer panicked: {}", panic_text(&*panic)))));
-        let (receipts, commit) = match outcome {
+        let (done, commit) = match outcome {
             Ok(done) => done,
             Err(fault) => {
                 self.shared.poison.set(&fault.0);
-                answers.into_iter().for_each(|answer| tell(answer, Err(AppendError::Poisoned(fault.0.clone()))));
+                batch.into_iter().for_each(|job| refuse(job, &fault));
                 return Err(fault);
             }
         };
-        // A caller that went away does not mind: its delivery is stored.
-        answers.into_iter().zip(receipts).for_each(|(answer, receipt)| tell(answer, Ok(receipt)));
+        batch.into_iter().zip(done).for_each(|(job, done)| job.answer(Ok(done)));
         self.observe(commit)
     }
 
-    fn commit(&mut self, entries: &[Entry]) -> Result<(Vec<Receipt>, Option<Commit>), Fault> {
-        let plan = plan(&self.engine, entries.iter(), self.head, self.repeats_max)?;
-        if plan.new == 0 {
+    fn commit(&mut self, batch: &[Job]) -> Result<(Vec<Done>, Option<Commit>), Fault> {
+        let deliveries = batch.iter().filter_map(|job| match job {
+            Job::Delivery(entry, _) => Some(entry),
+            Job::Decisions(..) | Job::Change(..) => None,
+        });
+        let mut plan = Plan::begin(&self.engine, self.state, self.repeats_max, deliveries)?;
+        let mut done = Vec::with_capacity(batch.len());
+        for job in batch {
+            done.push(match job {
+                Job::Delivery(entry, _) => Done::Delivery(plan.delivery(entry)?),
+                Job::Decisions(entries, _) => {
+                    let mut last = plan.state.head.seq;
+                    for entry in entries {
+                        last = plan.decision(entry)?;
+                    }
+                    Done::Seq(last)
+                }
+                Job::Change(change, _) => Done::Seq(change.plan(&mut plan)?),
+            });
+        }
+        let deliveries = plan.deliveries;
+        let (batch, state) = plan.finish()?;
+        if batch.is_empty() {
             // Only copies of what was fsynced before.
-            return Ok((plan.receipts, None));
+            return Ok((done, None));
         }
         let began = Instant::now();
-        self.disk.commit(plan.batch)?;
-        let commit = Commit { deliveries: plan.new, fsync: began.elapsed() };
-        self.head = plan.head;
-        self.shared.publish(plan.head);
-        Ok((plan.receipts, Some(commit)))
+        self.disk.commit(batch)?;
+        let commit = Commit { deliveries, fsync: began.elapsed() };
+        self.state = state;
+        self.shared.publish(state);
+        Ok((done, Some(commit)))
     }
 
     fn observe(&self, commit: Option<Commit>) -> Result<(), Fault> {
@@ -109,21 +176,17 @@ impl Writer {
 
 /// How many of the waiting jobs make the next commit: at least one.
 fn cut(waiting: &[Job]) -> usize {
-    let mut bytes: usize = 0;
-    let fit = waiting.iter().take(BATCH_RECORDS_MAX).take_while(|job| {
-        bytes = bytes.saturating_add(job.entry.size_bytes());
-        bytes <= BATCH_BYTES_MAX
+    let (mut bytes, mut records): (usize, usize) = (0, 0);
+    let fit = waiting.iter().take_while(|job| {
+        bytes = bytes.saturating_add(job.size_bytes());
+        records = records.saturating_add(job.records());
+        bytes <= BATCH_BYTES_MAX && records <= BATCH_RECORDS_MAX
     });
     fit.count().max(1)
 }
 
 fn refuse(job: Job, fault: &Fault) {
-    tell(job.answer, Err(AppendError::Poisoned(fault.0.clone())));
-}
-
-fn tell(answer: oneshot::Sender<Result<Receipt, AppendError>>, result: Result<Receipt, AppendError>) {
-    // The other side may have gone; there is nobody else to tell.
-    drop(answer.send(result));
+    job.answer(Err(AppendError::Poisoned(fault.0.clone())));
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -5,6 +5,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use evidence_store::{Delivery, Entry, Head, Record, Removed, Stub};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -29,17 +30,13 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): 
 pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadDeliveries)?;
     let id = lookup::id(&api, &caller, IdOf::Delivery, &id).await?;
-    let record = record(&api, id).await?;
-    let stored = &record.delivery;
-    if !caller.sees(&stored.source) {
-        return Err(Problem::unknown("delivery"));
-    }
+    let (place, stored) = delivery(&api, &caller, id).await?;
     let known = api.ledger.delivery(id).await.ok().flatten();
     let headers = caller.may(May::ReadBodies).is_ok().then(|| headers(&stored.headers));
     ok(json!({
         "delivery_id": stored.id,
-        "seq": record.seq,
-        "link": hex::encode(record.link),
+        "seq": place.seq,
+        "link": hex::encode(place.link),
         "source": stored.source,
         "request_id": stored.request_id,
         "received_at": view::time(stored.received_us),
@@ -55,6 +52,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): S
             "secret": stored.signature.secret_name,
             "signed_at": stored.signature.signed_at.map(view::time_of_seconds),
         },
+        "admitted_from": stored.admitted_from,
         "event_id": known.as_ref().and_then(|row| row.event_id),
         "code": known.as_ref().and_then(|row| row.code),
         "taken_in": known.is_some(),
@@ -65,25 +63,51 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): S
 pub(super) async fn raw(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadBodies)?;
     let id = lookup::id(&api, &caller, IdOf::Delivery, &id).await?;
-    let record = record(&api, id).await?;
-    if !caller.sees(&record.delivery.source) {
-        return Err(Problem::unknown("delivery"));
-    }
+    let (_, stored) = delivery(&api, &caller, id).await?;
     tracing::info!(token = caller.name, delivery_id = %id, "a raw body was read");
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, record.delivery.body).into_response())
+    Ok((headers, stored.body).into_response())
 }
 
-async fn record(api: &Api, id: Uuid) -> Result<evidence_store::Record, Problem> {
+/// The delivery and its place, if the caller may know of it; a removed one is a problem that says who did it and why.
+async fn delivery(api: &Api, caller: &Caller, id: Uuid) -> Result<(Head, Delivery), Problem> {
     let evidence = api.evidence.clone();
-    match task::spawn_blocking(move || evidence.delivery(id)).await {
-        Ok(found) => found?.ok_or_else(|| Problem::unknown("delivery")),
-        Err(_) => Err(Problem::unavailable("the evidence log")),
+    let found = match task::spawn_blocking(move || evidence.delivery(id)).await {
+        Ok(found) => found?,
+        Err(_) => return Err(Problem::unavailable("the evidence log")),
+    };
+    let unknown = || Problem::unknown("delivery");
+    let Record { seq, link, entry } = found.ok_or_else(unknown)?;
+    match entry {
+        Entry::Delivery(delivery) if caller.sees(&delivery.source) => Ok((Head { seq, link }, delivery)),
+        Entry::Stub(stub) if caller.sees(&stub.source) => Err(removed(seq, &stub)),
+        Entry::Delivery(_) | Entry::Stub(_) | Entry::Decision(_) => Err(unknown()),
     }
+}
+
+fn removed(seq: u64, stub: &Stub) -> Problem {
+    let why = &stub.why;
+    let (code, what) = match why.what {
+        Removed::Erased => ("ERASED", "the body was erased; it does not come back"),
+        Removed::Pruned => ("PRUNED", "the delivery was pruned; an archive may still hold it"),
+    };
+    Problem::gone(code, format!("{what} (by {}: {})", why.by, why.reason)).with_details(json!({
+        "delivery_id": stub.delivery_id,
+        "seq": seq,
+        "source": stub.source,
+        "received_at": view::time(stub.received_us),
+        "body_bytes": stub.body_bytes,
+        "body_sha256": hex::encode(stub.body_sha256),
+        "removed_at": view::time(why.at_us),
+        "by": why.by,
+        "reason": why.reason,
+        "decision_seq": why.decision_seq,
+        "event_id": stub.event.as_ref().map(|event| event.event_id),
+    }))
 }
 
 /// Header values are bytes: what is no UTF-8 is shown as base64, so that nothing is changed silently.

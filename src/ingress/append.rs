@@ -56,6 +56,7 @@ fn delivery(call: &Call, route: &Route, body: &body::Read, verified: Verified) -
             secret_name: verified.secret_name.to_string(),
             signed_at: verified.signed_at,
         },
+        admitted_from: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evidence_store::Record;
+use evidence_store::Delivery;
 use jiff::Timestamp;
 
 use crate::config::{Config, Source};
@@ -14,8 +14,7 @@ use crate::provider::{self, Interpretation, Kind};
 
 /// Interprets one record. A source that the configuration no longer has makes a held event: the delivery was acked,
 /// so someone has to look.
-pub(super) fn delivery(config: &Config, record: Record, now: Timestamp) -> IntakeDelivery {
-    let stored = record.delivery;
+pub(super) fn delivery(config: &Config, seq: u64, stored: Delivery, now: Timestamp) -> IntakeDelivery {
     let event = match config.source(&stored.source) {
         None => Ok(Box::new(unknown_source(&stored.source, stored.id, stored.received_us, &stored.body))),
         Some(source) => provider::interpret(source, &stored.headers, &stored.body).map(|read| {
@@ -26,7 +25,7 @@ pub(super) fn delivery(config: &Config, record: Record, now: Timestamp) -> Intak
     };
     IntakeDelivery {
         delivery_id: stored.id,
-        seq: record.seq,
+        seq,
         source: stored.source,
         received_us: stored.received_us,
         body_sha256: stored.body_sha256,

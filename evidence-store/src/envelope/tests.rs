@@ -66,19 +66,19 @@ fn lengths_that_do_not_add_up_are_told_from_a_wrong_checksum() {
 }
 
 #[test]
-fn a_later_format_or_kind_is_newer_and_not_damage() {
-    let mut format = FIXTURES[0].to_vec();
-    format[4] = 2;
-    let error = decode(&Bytes::from(format)).expect_err("format 2");
-    assert_eq!(error, EnvelopeError::Format(2));
+fn a_later_layout_or_kind_is_newer_and_not_damage() {
+    let mut layout = FIXTURES[0].to_vec();
+    layout[4] = 2;
+    let error = decode(&Bytes::from(layout)).expect_err("layout 2");
+    assert_eq!(error, EnvelopeError::Layout(2));
     assert!(error.is_newer());
 
     let mut kind = FIXTURES[0].to_vec();
-    kind[5] = 2;
+    kind[5] = 4;
     let crc = crc32c::crc32c_append(crc32c::crc32c(&kind[..14]), &kind[18..]);
     kind[14..18].copy_from_slice(&crc.to_be_bytes());
-    let error = decode(&Bytes::from(kind)).expect_err("kind 2");
-    assert_eq!(error, EnvelopeError::Kind(2));
+    let error = decode(&Bytes::from(kind)).expect_err("kind 4");
+    assert_eq!(error, EnvelopeError::Kind(4));
     assert!(error.is_newer());
     assert!(!EnvelopeError::Magic.is_newer());
 }

@@ -28,3 +28,41 @@ fn a_number_has_eight_bytes() {
     assert_eq!(parse_seq(&[1, 2]), None);
     assert_eq!(parse_seq(&[0; 9]), None);
 }
+
+#[test]
+fn the_keys_of_decisions_and_subjects_have_their_documented_bytes() {
+    let ledger_id = Uuid::from_bytes([0xaa; 16]);
+    let id = DecisionId { ledger_id, epoch: 0x0102_0304, table: 2, number: 258 };
+    let key = decision(&id);
+    assert_eq!(key, [&[0xaa; 16][..], &[1, 2, 3, 4], &[2], &[0, 0, 0, 0, 0, 0, 1, 2]].concat());
+    assert_eq!(number_in(&table(ledger_id, 0x0102_0304, 2), &key), Some(258));
+    assert_eq!(number_in(&table(ledger_id, 0x0102_0304, 1), &key), None);
+    assert_eq!(subject(ledger_id, 258), [&[0xaa; 16][..], &[0, 0, 0, 0, 0, 0, 1, 2]].concat());
+}
+
+#[test]
+fn the_keys_of_holds_are_read_back() {
+    let id = Uuid::from_bytes([0xbb; 16]);
+    for (subject, key) in [
+        (Subject::Delivery(id), [&[1][..], &[0xbb; 16]].concat()),
+        (Subject::Event(id), [&[2][..], &[0xbb; 16]].concat()),
+        (Subject::Source("shop".to_owned()), b"\x03shop".to_vec()),
+    ] {
+        assert_eq!(hold(&subject), key);
+        assert_eq!(held(&key), Some(subject));
+    }
+    for wrong in [&[][..], &[1], &[4, 0], &[2, 1, 2], &[3, 0xff]] {
+        assert_eq!(held(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn counts_have_their_documented_bytes() {
+    let counts = Counts { deliveries: 258, decisions: 3, stubs: 1 };
+    let bytes = [0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1];
+    assert_eq!(counts.encode(), bytes);
+    assert_eq!(Counts::decode(&bytes), Some(counts));
+    assert_eq!(Counts::decode(&bytes[1..]), None);
+    assert_eq!(counts.total(), Some(262));
+    assert_eq!(Counts { deliveries: u64::MAX, ..counts }.total(), None);
+}

@@ -3,10 +3,11 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::{delivery, with_body};
-use crate::{meta, recovery};
+use crate::recovery;
+use crate::testing::{decision, delivery, with_body};
 
-const EMPTY: Head = Head { seq: 0, link: link::GENESIS };
+const EMPTY: State =
+    State { head: Head { seq: 0, link: link::GENESIS }, counts: Counts { deliveries: 0, decisions: 0, stubs: 0 } };
 
 fn engine() -> (TempDir, Engine) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -14,27 +15,34 @@ fn engine() -> (TempDir, Engine) {
     (folder, engine)
 }
 
-fn entry(n: u32, source: &str, body: &'static str) -> Entry {
+fn entry(n: u32, source: &str, body: &'static str) -> DeliveryEntry {
     let mut delivery = with_body(n, body.into());
     source.clone_into(&mut delivery.source);
-    let (id, body_sha256) = (delivery.id, delivery.body_sha256);
-    let (meta, body) = meta::of_delivery(delivery);
-    let body_key = keys::body(source, &body_sha256, None);
-    Entry { id, body_key, body_sha256, meta_sha256: link::sha256(&meta), meta, body }
+    DeliveryEntry::new(delivery, None).expect("fits")
 }
 
-fn outcomes(plan: &Plan) -> Vec<(Uuid, u64, Stored)> {
-    plan.receipts.iter().map(|receipt| (receipt.delivery_id, receipt.seq, receipt.stored)).collect()
+struct Planned {
+    outcomes: Vec<(Uuid, u64, Stored)>,
+    batch: WriteBatch,
+    state: State,
+}
+
+fn plan(engine: &Engine, entries: &[DeliveryEntry], state: State, repeats_max: u32) -> Planned {
+    let mut plan = Plan::begin(engine, state, repeats_max, entries.iter()).expect("begins");
+    let receipts = entries.iter().map(|entry| plan.delivery(entry).expect("plans"));
+    let outcomes = receipts.map(|receipt| (receipt.delivery_id, receipt.seq, receipt.stored)).collect();
+    let (batch, state) = plan.finish().expect("ends");
+    Planned { outcomes, batch, state }
 }
 
 #[test]
 fn copies_inside_one_batch_count() {
     let (_folder, engine) = engine();
     let entries = [entry(1, "a", "x"), entry(2, "a", "x"), entry(3, "a", "x"), entry(4, "a", "y"), entry(5, "b", "x")];
-    let plan = plan(&engine, entries.iter(), EMPTY, 2).expect("plans");
+    let plan = plan(&engine, &entries, EMPTY, 2);
     let id = |n| delivery(n).id;
     assert_eq!(
-        outcomes(&plan),
+        plan.outcomes,
         [
             (id(1), 1, Stored::New),
             (id(2), 2, Stored::New),
@@ -44,23 +52,42 @@ fn copies_inside_one_batch_count() {
             (id(5), 4, Stored::New),
         ]
     );
-    assert_eq!((plan.new, plan.head.seq), (4, 4));
+    assert_eq!((plan.state.head.seq, plan.state.counts.deliveries), (4, 4));
 }
 
 #[test]
 fn copies_of_earlier_batches_count() {
     let (_folder, engine) = engine();
     let first = [entry(1, "a", "x")];
-    let plan_1 = plan(&engine, first.iter(), EMPTY, 2).expect("plans");
+    let plan_1 = plan(&engine, &first, EMPTY, 2);
     engine.write_synced(plan_1.batch).expect("writes");
     let second = [entry(2, "a", "x"), entry(3, "a", "x")];
-    let plan_2 = plan(&engine, second.iter(), plan_1.head, 2).expect("plans");
+    let plan_2 = plan(&engine, &second, plan_1.state, 2);
     let id = |n| delivery(n).id;
-    assert_eq!(outcomes(&plan_2), [(id(2), 2, Stored::New), (id(2), 2, Stored::Repeat)]);
+    assert_eq!(plan_2.outcomes, [(id(2), 2, Stored::New), (id(2), 2, Stored::Repeat)]);
     engine.write_synced(plan_2.batch).expect("writes");
     let third = [entry(4, "a", "x")];
-    let plan_3 = plan(&engine, third.iter(), plan_2.head, 2).expect("plans");
-    assert_eq!(outcomes(&plan_3), [(id(2), 2, Stored::Repeat)]);
-    assert_eq!((plan_3.new, plan_3.head), (0, plan_2.head));
+    let plan_3 = plan(&engine, &third, plan_2.state, 2);
+    assert_eq!(plan_3.outcomes, [(id(2), 2, Stored::Repeat)]);
+    assert_eq!(plan_3.state, plan_2.state);
     assert!(plan_3.batch.is_empty(), "beyond the limit nothing is written");
+}
+
+#[test]
+fn a_decision_is_stored_once_inside_a_batch_and_across_batches() {
+    let (_folder, engine) = engine();
+    let entries: Vec<DecisionEntry> =
+        [1, 2, 1].into_iter().map(|n| DecisionEntry::new(decision(n), []).expect("fits")).collect();
+    let planned = |state| {
+        let mut plan = Plan::begin(&engine, state, 2, std::iter::empty()).expect("begins");
+        let seqs: Vec<u64> = entries.iter().map(|entry| plan.decision(entry).expect("plans")).collect();
+        let (batch, state) = plan.finish().expect("ends");
+        (seqs, batch, state)
+    };
+    let (seqs, batch, state) = planned(EMPTY);
+    assert_eq!((seqs, state.head.seq, state.counts.decisions), (vec![1, 2, 1], 2, 2));
+    engine.write_synced(batch).expect("writes");
+    let (seqs, batch, after) = planned(state);
+    assert_eq!((seqs, after), (vec![1, 2, 1], state));
+    assert!(batch.is_empty(), "nothing is new");
 }

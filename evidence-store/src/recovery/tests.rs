@@ -6,8 +6,11 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
+use crate::link::Link;
 use crate::store::Store;
-use crate::testing::{GOLDEN_LINKS, delivery, golden_1, golden_2, open as open_store, options, unhex, with_body};
+use crate::testing::{
+    GOLDEN_LINKS, LEDGER, decision, delivery, facts, golden_1, golden_2, open as open_store, options, unhex, with_body,
+};
 
 async fn filled(count: u32) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -107,20 +110,20 @@ async fn later_formats_and_families_are_newer() {
     {
         let engine = engine(folder.path());
         let mut batch = WriteBatch::default();
-        batch.put_cf(engine.family(keys::META).expect("is there"), keys::FORMAT_KEY, [WRITE_FORMAT + 1]);
+        batch.put_cf(engine.family(keys::META).expect("is there"), keys::FORMAT_KEY, [keys::FORMAT + 1]);
         engine.write_synced(batch).expect("writes");
     }
-    assert!(matches!(refusal(folder.path()), OpenError::Newer { what, .. } if what == "format 2"));
+    assert!(matches!(refusal(folder.path()), OpenError::Newer { what, .. } if what == "format 3"));
 
     let folder = filled(1).await;
     {
         let path = folder.path().join(LOG_FOLDER);
         let mut options = rocksdb::Options::default();
         options.create_missing_column_families(true);
-        let families = keys::FAMILIES.into_iter().chain(["checkpoints"]);
+        let families = keys::FAMILIES.into_iter().chain(["later"]);
         drop(rocksdb::DB::open_cf(&options, path, families).expect("opens"));
     }
-    assert!(matches!(refusal(folder.path()), OpenError::Newer { what, .. } if what.contains("checkpoints")));
+    assert!(matches!(refusal(folder.path()), OpenError::Newer { what, .. } if what.contains("later")));
 }
 
 #[tokio::test]
@@ -225,24 +228,131 @@ async fn damaged_and_lost_files_are_refused() {
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
-/// A folder as the first release wrote it; `tests/fixtures/v1/README.md` says how it was made.
-#[tokio::test]
-async fn a_log_of_format_1_is_opened() {
-    let fixture = Path::new(".").join("tests/fixtures/v1/log");
+/// A copy of a kept folder; `tests/fixtures/*/README.md` says how they were made.
+fn fixture(format: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join(LOG_FOLDER);
     fs::create_dir(&log).expect("makes");
-    for entry in fs::read_dir(fixture).expect("the fixture") {
+    for entry in fs::read_dir(Path::new("tests/fixtures").join(format).join("log")).expect("the fixture") {
         let entry = entry.expect("an entry");
         fs::copy(entry.path(), log.join(entry.file_name())).expect("copies");
     }
+    folder
+}
+
+fn format_of(engine: &Engine) -> Vec<u8> {
+    let facts = engine.family(keys::META).expect("is there");
+    engine.db().get_cf(facts, keys::FORMAT_KEY).expect("reads").expect("is there")
+}
+
+#[tokio::test]
+async fn a_log_of_format_1_is_migrated_and_goes_on() {
+    let folder = fixture("v1");
     let store = open_store(folder.path());
     assert_eq!(store.log_id().to_string(), LOG_ID);
     assert_eq!(store.head(), Head { seq: 2, link: unhex(GOLDEN_LINKS[1]) });
+    assert_eq!(store.counts(), Counts { deliveries: 2, decisions: 0, stubs: 0 });
     let records = store.read_after(0, 10, usize::MAX).expect("reads");
-    assert_eq!(records.into_iter().map(|record| record.delivery).collect::<Vec<_>>(), [golden_1(), golden_2()]);
+    let entries: Vec<Entry> = records.into_iter().map(|record| record.entry).collect();
+    assert_eq!(entries, [golden_1(), golden_2()].map(Entry::Delivery));
     assert_eq!(store.delivery(golden_2().id).expect("reads").expect("is there").seq, 2);
     assert_eq!(store.append(delivery(1)).await.expect("stored").seq, 3);
+    assert_eq!(store.append_decisions(vec![decision(1)]).await, Ok(4));
+    drop(store);
+    assert_eq!(format_of(&engine(folder.path())), [2]);
+    let store = open_store(folder.path());
+    assert_eq!((store.head().seq, store.counts().deliveries), (4, 3));
+}
+
+#[test]
+fn a_crash_between_the_families_and_the_format_is_no_harm() {
+    let folder = fixture("v1");
+    {
+        // As far as RocksDB's opening goes: the families are made, nothing else is written.
+        let path = folder.path().join(LOG_FOLDER);
+        assert_eq!(Engine::families(&path).expect("reads").len(), 5);
+        let engine = Engine::open(&path, Holder::take(folder.path()).expect("free")).expect("opens");
+        assert_eq!(format_of(&engine), [1]);
+    }
+    for _ in 0..2 {
+        let store = open_store(folder.path());
+        assert_eq!((store.head().seq, store.counts().deliveries), (2, 2));
+    }
+}
+
+#[test]
+fn a_damaged_log_of_format_1_is_refused_and_not_migrated() {
+    let folder = fixture("v1");
+    {
+        let path = folder.path().join(LOG_FOLDER);
+        let engine = Engine::open(&path, Holder::take(folder.path()).expect("free")).expect("opens");
+        let mut batch = WriteBatch::default();
+        batch.delete_cf(engine.family(keys::RECORDS).expect("is there"), 1_u64.to_be_bytes());
+        engine.write_synced(batch).expect("writes");
+    }
+    assert!(matches!(refusal(folder.path()), OpenError::Damaged { .. }));
+    let path = folder.path().join(LOG_FOLDER);
+    let engine = Engine::open(&path, Holder::take(folder.path()).expect("free")).expect("opens");
+    assert_eq!(format_of(&engine), [1]);
+}
+
+/// A folder as the first release with format 2 left it.
+#[tokio::test]
+async fn a_log_of_format_2_is_opened() {
+    let folder = fixture("v2");
+    let store = open_store(folder.path());
+    assert_eq!((store.log_id().to_string(), store.head().seq), (LOG_ID.to_owned(), 7));
+    assert_eq!(store.counts(), Counts { deliveries: 0, decisions: 5, stubs: 2 });
+    let records = store.read_after(0, 10, usize::MAX).expect("reads");
+    let links: Vec<Link> = records.iter().take(2).map(|record| record.link).collect();
+    assert_eq!(links, GOLDEN_LINKS.map(unhex), "no removal changed a link");
+    let kinds: Vec<String> = records
+        .iter()
+        .map(|record| match &record.entry {
+            Entry::Delivery(_) => "delivery".to_owned(),
+            Entry::Decision(decision) => decision.kind.clone(),
+            Entry::Stub(stub) => format!("{:?}", stub.why.what),
+        })
+        .collect();
+    assert_eq!(kinds, ["Pruned", "Erased", "confirmed", "confirmed", "prune", "erase", "hold"]);
+    assert_eq!(store.last_decision(LEDGER, 1, 1), Ok(Some(2)));
+    let held: Vec<String> = store.holds().expect("reads").iter().map(|hold| hold.subject.to_string()).collect();
+    assert_eq!(held, ["source:rn-main"]);
+    assert_eq!(store.append(delivery(1)).await.expect("stored").seq, 8);
+}
+
+#[tokio::test]
+async fn decisions_and_stubs_near_the_end_are_checked_as_deliveries_are() {
+    let damages: [fn(&Engine, &mut WriteBatch); 4] = [
+        |engine, batch| {
+            batch.delete_cf(engine.family(keys::DECISIONS).expect("is there"), keys::decision(&decision(2).id));
+        },
+        |engine, batch| batch.delete_cf(engine.family(keys::IDS).expect("is there"), delivery(1).id.as_bytes()),
+        |engine, batch| {
+            let counts = Counts { deliveries: 2, decisions: 2, stubs: 0 }.encode();
+            batch.put_cf(engine.family(keys::META).expect("is there"), keys::COUNTS_KEY, counts);
+        },
+        |engine, batch| batch.delete_cf(engine.family(keys::META).expect("is there"), keys::COUNTS_KEY),
+    ];
+    for damage in [None].into_iter().chain(damages.into_iter().map(Some)) {
+        let folder = filled(2).await;
+        let store = open_store(folder.path());
+        store.append_decisions(vec![decision(1), decision(2)]).await.expect("stored");
+        store.prune(vec![(delivery(1).id, None)], facts("old")).expect("prunes");
+        drop(store);
+        let Some(damage) = damage else {
+            assert_eq!(open_store(folder.path()).head().seq, 5);
+            continue;
+        };
+        {
+            let engine = engine(folder.path());
+            let mut batch = WriteBatch::default();
+            damage(&engine, &mut batch);
+            engine.write_synced(batch).expect("writes");
+        }
+        let error = refusal(folder.path());
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    }
 }
 
 const LOG_ID: &str = "01a1fb77-806c-70e9-81e9-32b42f62887a";

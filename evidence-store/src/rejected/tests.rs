@@ -25,7 +25,7 @@ fn requests_come_back_newest_first() {
     assert_eq!(numbers(&ring, None, 100), [6, 5, 4, 3, 2, 1]);
     assert_eq!(numbers(&ring, None, 2), [6, 5]);
     assert_eq!(numbers(&ring, Some("even"), 100), [6, 4, 2]);
-    assert_eq!(numbers(&ring, Some("none"), 100), []);
+    assert!(numbers(&ring, Some("none"), 100).is_empty());
     assert_eq!(ring.read(Some("odd"), 1).expect("reads"), [rejected(5, "odd", Bytes::from_static(b"{}"))]);
     assert_eq!(ring.dropped(), 0);
 }
@@ -99,7 +99,7 @@ fn a_ring_that_cannot_be_read_is_begun_again() {
     }
     std::fs::write(path.join("CURRENT"), "MANIFEST-000999\n").expect("writes");
     let ring = ring(folder.path(), 1_000_000);
-    assert_eq!(numbers(&ring, None, 10), []);
+    assert!(numbers(&ring, None, 10).is_empty());
     ring.push(rejected(2, "a", Bytes::new()));
     ring.close();
     assert_eq!(numbers(&ring, None, 10), [2]);

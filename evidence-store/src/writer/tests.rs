@@ -7,9 +7,10 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::*;
-use crate::delivery::{Health, Options, Stored};
+use crate::delivery::{Entry, Health, Options, Stored};
+use crate::error::ChangeError;
 use crate::store::Store;
-use crate::testing::{Fate, Gate, PATIENCE, delivery, gated, open, options};
+use crate::testing::{Fate, Gate, LEDGER, PATIENCE, decision, delivery, event, facts, gated, open, options};
 
 type Answers = JoinSet<Result<Receipt, AppendError>>;
 
@@ -216,4 +217,130 @@ async fn a_caller_that_goes_away_takes_nothing_back() {
     gate.decide(Fate::Commit);
     store.close();
     assert!(store.delivery(delivery(1).id).expect("reads").is_some());
+}
+
+#[tokio::test]
+async fn decisions_share_the_commit_of_deliveries_and_are_stored_once() {
+    let (_folder, store, gate) = setup();
+    let mut answers = Answers::new();
+    start(&store, &mut answers, 1..=1).await;
+    gate.wait();
+    start(&store, &mut answers, 2..=3).await;
+    let mut both = JoinSet::new();
+    both.spawn({
+        let store = store.clone();
+        async move { store.append_decisions(vec![decision(1), decision(2), decision(1)]).await }
+    });
+    yield_now().await;
+    gate.decide(Fate::Commit);
+    gate.wait();
+    assert_eq!((store.head().seq, store.counts().decisions), (1, 0), "nothing before the fsync");
+    assert_eq!(store.last_decision(LEDGER, 1, 1), Ok(None));
+    gate.decide(Fate::Commit);
+    // The last of the list is the first one again.
+    assert_eq!(both.join_next().await.expect("one").expect("no panic"), Ok(4));
+    assert!(all(&mut answers).await.iter().all(Result::is_ok));
+    assert_eq!((store.head().seq, store.counts().decisions), (5, 2));
+    assert_eq!(store.last_decision(LEDGER, 1, 1), Ok(Some(2)));
+    assert_eq!((store.last_decision(LEDGER, 1, 2), store.last_decision(LEDGER, 2, 1)), (Ok(None), Ok(None)));
+
+    // Known ones need no commit: the gate is not reached.
+    assert_eq!(store.append_decisions(vec![decision(2), decision(1)]).await, Ok(4));
+    assert_eq!(store.append_decisions(Vec::new()).await, Ok(5));
+    let about: Vec<u64> = store.decisions_of(event(1), 10).expect("reads").iter().map(|record| record.seq).collect();
+    assert_eq!(about, [4]);
+    assert_eq!(store.record(4).expect("reads").expect("is there").entry, Entry::Decision(decision(1)));
+}
+
+/// A failed commit of decisions or of a change poisons as one of deliveries does, and recovery finds it whole or not
+/// at all.
+async fn poisons_with(fate: Fate, work: fn(&Store) -> Result<(), AppendError>) {
+    let (folder, store, gate) = setup();
+    let mut answers = Answers::new();
+    start(&store, &mut answers, 1..=1).await;
+    gate.wait();
+    gate.decide(Fate::Commit);
+    assert!(all(&mut answers).await.remove(0).is_ok());
+    let before = store.read_after(0, 10, usize::MAX).expect("reads");
+    let failed = std::thread::spawn({
+        let store = store.clone();
+        move || work(&store)
+    });
+    gate.wait();
+    gate.decide(fate);
+    assert!(matches!(failed.join().expect("no panic"), Err(AppendError::Poisoned(_))), "{fate:?}");
+    assert_eq!(store.head().seq, 1, "what was not fsynced is not shown");
+    assert!(matches!(store.append(delivery(2)).await, Err(AppendError::Poisoned(_))));
+    assert!(matches!(work(&store), Err(AppendError::Poisoned(_))), "nothing goes on after a failure");
+    store.close();
+    drop(store);
+
+    let store = open(folder.path());
+    let (records, counts) = (store.read_after(0, 10, usize::MAX).expect("a whole chain"), store.counts());
+    match fate {
+        Fate::FailSync => assert_eq!((records.len(), counts.decisions), (2, 1)),
+        Fate::Commit | Fate::FailWrite | Fate::Panic => assert_eq!(records, before),
+    }
+    assert_eq!(work(&store), Ok(()), "it can be done again");
+    assert_eq!((store.head().seq, store.counts().decisions), (2, 1), "and is done once");
+}
+
+fn decide(store: &Store) -> Result<(), AppendError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let store = store.clone();
+    let decided = std::thread::spawn(move || runtime.block_on(store.append_decisions(vec![decision(1)])));
+    decided.join().expect("no panic").map(drop)
+}
+
+fn prune(store: &Store) -> Result<(), AppendError> {
+    match store.prune(vec![(delivery(1).id, None)], facts("old")) {
+        Ok(_) => Ok(()),
+        Err(ChangeError::Append(error)) => Err(error),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_failed_commit_of_decisions_poisons() {
+    for fate in [Fate::FailWrite, Fate::FailSync, Fate::Panic] {
+        poisons_with(fate, decide).await;
+    }
+}
+
+#[tokio::test]
+async fn a_failed_commit_of_a_change_poisons() {
+    for fate in [Fate::FailWrite, Fate::FailSync, Fate::Panic] {
+        poisons_with(fate, prune).await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_a_commit_of_its_own() {
+    let (_folder, store, gate) = setup();
+    let mut answers = Answers::new();
+    start(&store, &mut answers, 1..=1).await;
+    gate.wait();
+    gate.decide(Fate::Commit);
+    assert!(all(&mut answers).await.remove(0).is_ok());
+    start(&store, &mut answers, 2..=2).await;
+    gate.wait();
+    let change = std::thread::spawn({
+        let store = store.clone();
+        move || prune(&store)
+    });
+    // It has been queued, between two deliveries, once a place in the queue is taken.
+    while store.queued() == 0 {
+        yield_now().await;
+    }
+    start(&store, &mut answers, 3..=4).await;
+    for head in [1, 2, 3] {
+        assert_eq!(store.head().seq, head);
+        gate.decide(Fate::Commit);
+        if head < 3 {
+            gate.wait();
+        }
+    }
+    assert_eq!(change.join().expect("no panic"), Ok(()));
+    assert!(all(&mut answers).await.iter().all(Result::is_ok));
+    assert_eq!((store.head().seq, store.counts().stubs), (5, 1));
 }

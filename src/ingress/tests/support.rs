@@ -89,7 +89,7 @@ impl Gateway {
     /// Everything in the log, oldest first.
     pub(super) fn deliveries(&self) -> Vec<Delivery> {
         let records = self.store.read_after(0, 100, 64 * 1024 * 1024).unwrap();
-        records.into_iter().map(|record| record.delivery).collect()
+        records.into_iter().filter_map(|record| record.entry.into_delivery()).collect()
     }
 
     /// The rejected requests, once there are `count`: they are written in the background.

@@ -123,8 +123,11 @@ impl Committer {
         }
         let (evidence, id) = (self.evidence.clone(), event.facts.delivery_id);
         match task::spawn_blocking(move || evidence.delivery(id)).await {
-            Ok(Ok(Some(record))) => Some(Claimed::of(&record.delivery.body)),
-            Ok(Ok(None)) => Some(Claimed::Erased),
+            Ok(Ok(record)) => {
+                // A stub, or nothing: the bytes are gone for good.
+                let delivery = record.and_then(|record| record.entry.into_delivery());
+                Some(delivery.map_or(Claimed::Erased, |delivery| Claimed::of(&delivery.body)))
+            }
             Ok(Err(error)) => {
                 tracing::warn!(event_id = %event.event_id, %error, "evidence could not be read");
                 None

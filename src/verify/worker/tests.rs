@@ -164,6 +164,7 @@ fn stored(id: Uuid) -> evidence_store::NewDelivery {
             secret_name: "s".to_owned(),
             signed_at: None,
         },
+        admitted_from: None,
     }
 }
 
