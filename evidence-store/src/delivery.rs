@@ -173,7 +173,7 @@ pub struct Options {
     pub path: PathBuf,
     /// Free bytes below which nothing is taken; 0 turns the check off.
     pub reserve_bytes: u64,
-    /// Bytes of rejected requests kept per source; the oldest go first.
+    /// Bytes of rejected requests kept per source, of which one peer fills at most half.
     pub rejected_max_bytes: u64,
     /// Copies of one body kept per source; at least one is.
     pub repeats_max: u32,
@@ -214,10 +214,44 @@ pub struct NewRejected {
     pub body: Bytes,
     /// Which of the two.
     pub body_complete: BodyComplete,
+    /// The id that the answer carried; the first records have none.
+    pub request_id: Option<String>,
+    /// For example `HTTP/1.1`; the first records have none.
+    pub http_version: Option<String>,
 }
 
 /// What is read back from the ring.
-pub type RejectedRecord = NewRejected;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedRecord {
+    /// What was kept.
+    pub request: NewRejected,
+    /// The delivery it was admitted as, where [`crate::Store::mark_admitted`] noted one.
+    pub admitted_as: Option<Uuid>,
+}
+
+/// Which rejected requests a read wants. What is not said is not asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectedFilter {
+    /// Of these sources; empty is all.
+    pub sources: Vec<String>,
+    /// Refused for this reason.
+    pub code: Option<String>,
+    /// From this client's address, as it is written in the record.
+    pub peer: Option<String>,
+    /// Not before this time, microseconds since the Unix epoch.
+    pub since_us: Option<i64>,
+    /// Before this time.
+    pub until_us: Option<i64>,
+}
+
+/// Some rejected requests, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectedPage {
+    /// What was found; may be fewer than asked for, or none, although there is more.
+    pub records: Vec<RejectedRecord>,
+    /// Where to go on; none at the end.
+    pub next: Option<Uuid>,
+}
 
 /// How much of a rejected body is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -51,7 +51,7 @@ mod writer;
 pub use decision::{Decision, DecisionId, LogDecision, Named};
 pub use delivery::{
     BodyComplete, Commit, Counts, Delivery, Entry, Head, Health, NewDelivery, NewRejected, Options, RawRecord, Receipt,
-    Record, RejectedRecord, SignatureRecord, Stored,
+    Record, RejectedFilter, RejectedPage, RejectedRecord, SignatureRecord, Stored,
 };
 pub use error::{AppendError, ChangeError, OpenError, ReadError, SnapshotError};
 pub use link::Link;

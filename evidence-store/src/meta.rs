@@ -92,6 +92,10 @@ struct RejectedMeta {
     /// 1 whole, 2 prefix.
     #[prost(uint32, tag = "9")]
     body_complete: u32,
+    #[prost(string, optional, tag = "10")]
+    request_id: Option<String>,
+    #[prost(string, optional, tag = "11")]
+    http_version: Option<String>,
 }
 
 const WHOLE: u32 = 1;
@@ -160,6 +164,8 @@ pub(crate) fn of_rejected(rejected: NewRejected) -> (Vec<u8>, Bytes) {
             BodyComplete::Whole => WHOLE,
             BodyComplete::Prefix => PREFIX,
         },
+        request_id: rejected.request_id,
+        http_version: rejected.http_version,
     };
     (meta.encode_to_vec(), rejected.body)
 }
@@ -179,6 +185,8 @@ pub(crate) fn rejected(meta: Bytes, body: Bytes) -> Result<NewRejected, MetaErro
         body,
         // What is not known to be whole is not whole.
         body_complete: if meta.body_complete == WHOLE { BodyComplete::Whole } else { BodyComplete::Prefix },
+        request_id: meta.request_id,
+        http_version: meta.http_version,
     })
 }
 

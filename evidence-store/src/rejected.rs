@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
-use crate::delivery::{BodyComplete, NewRejected, RejectedRecord};
+use crate::delivery::{BodyComplete, NewRejected, RejectedFilter, RejectedPage, RejectedRecord};
 use crate::engine::Fault;
 use crate::error::{OpenError, ReadError};
 use crate::space::Space;
 
+mod rows;
 mod shelf;
 
 use shelf::{Kept, Shelf};
@@ -69,21 +71,24 @@ impl Ring {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// The latest, newest first.
-    pub(crate) fn read(&self, source: Option<&str>, limit: usize) -> Result<Vec<RejectedRecord>, ReadError> {
-        let limit = limit.min(READ_REQUESTS_MAX);
-        let sources = match source {
-            Some(source) => vec![source.to_owned()],
-            None => self.shelf.sources(),
-        };
-        let mut found = Vec::new();
-        for source in sources {
-            found.extend(self.shelf.latest(&source, limit)?);
-        }
-        // UUIDv7 orders what arrived in one microsecond.
-        found.sort_by_key(|rejected| std::cmp::Reverse((rejected.received_us, rejected.id)));
-        found.truncate(limit);
-        Ok(found)
+    /// What passes the filter, newest first, after an id.
+    pub(crate) fn read(
+        &self,
+        filter: &RejectedFilter,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<RejectedPage, ReadError> {
+        self.shelf.search(filter, after, limit.clamp(1, READ_REQUESTS_MAX))
+    }
+
+    /// One request.
+    pub(crate) fn find(&self, id: Uuid) -> Result<Option<RejectedRecord>, ReadError> {
+        self.shelf.find(id)
+    }
+
+    /// Notes that a request was admitted as a delivery; false when it is gone.
+    pub(crate) fn admitted(&self, id: Uuid, delivery: Uuid) -> Result<bool, ReadError> {
+        Ok(self.shelf.admitted(id, delivery)?)
     }
 
     /// Writes what is queued and ends the thread.

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::decision::Decision;
 use crate::delivery::{
-    Counts, Head, Health, NewDelivery, NewRejected, Options, RawRecord, Receipt, Record, RejectedRecord,
+    Counts, Head, Health, NewDelivery, NewRejected, Options, RawRecord, Receipt, Record, RejectedFilter, RejectedPage,
+    RejectedRecord,
 };
 use crate::disk::{Disk, Synced};
 use crate::engine::Engine;
@@ -264,13 +265,35 @@ impl Store {
         reader::delivery(&self.0.engine, self.head(), id)
     }
 
-    /// The latest rejected requests of one source or of all, newest first. What was handed to [`Store::reject`] a
-    /// moment ago may not be there yet. Blocks.
+    /// Rejected requests, newest first, older than `after`. What was handed to [`Store::reject`] a moment ago may not
+    /// be there yet. Work is bounded: a page may end early, and says where to go on. Blocks.
     ///
     /// # Errors
     /// When the disk does not answer. A damaged entry is left out: the ring is not evidence.
-    pub fn rejected(&self, source: Option<&str>, limit: usize) -> Result<Vec<RejectedRecord>, ReadError> {
-        self.0.ring.read(source, limit)
+    pub fn rejected(
+        &self,
+        filter: &RejectedFilter,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<RejectedPage, ReadError> {
+        self.0.ring.read(filter, after, limit)
+    }
+
+    /// A rejected request by id; none when it made room for others. Blocks.
+    ///
+    /// # Errors
+    /// As [`Store::rejected`].
+    pub fn rejected_by_id(&self, id: Uuid) -> Result<Option<RejectedRecord>, ReadError> {
+        self.0.ring.find(id)
+    }
+
+    /// Notes what a rejected request was admitted as; false when it is gone. The note goes with the request: whether a
+    /// delivery exists is for the log to say. Blocks.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn mark_admitted(&self, id: Uuid, delivery: Uuid) -> Result<bool, ReadError> {
+        self.0.ring.admitted(id, delivery)
     }
 
     /// Whether the log takes deliveries.

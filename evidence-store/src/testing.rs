@@ -188,6 +188,8 @@ pub(crate) fn rejected(n: u32, source: &str, body: Bytes) -> NewRejected {
         headers: vec![(Bytes::from_static(b"x-signature"), Bytes::from_static(b"\xfe"))],
         body,
         body_complete: BodyComplete::Whole,
+        request_id: None,
+        http_version: None,
     }
 }
 

@@ -39,5 +39,7 @@ fn keep(ingress: &Ingress, call: &Call, route: &Route, code: &str, body: Bytes, 
         headers: headers::evidence(&call.parts, call.head.as_ref()),
         body,
         body_complete,
+        request_id: Some(call.request_id.clone()),
+        http_version: Some(headers::version(&call.parts).to_owned()),
     });
 }

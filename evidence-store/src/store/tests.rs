@@ -274,6 +274,6 @@ async fn rejected_requests_are_not_in_the_log() {
     let store = filled(&folder, 1).await;
     store.reject(crate::testing::rejected(9, "rn-main", Bytes::from_static(b"{}")));
     store.close();
-    assert_eq!(store.rejected(Some("rn-main"), 10).expect("reads").len(), 1);
+    assert_eq!(store.rejected(&RejectedFilter::default(), None, 10).expect("reads").records.len(), 1);
     assert_eq!((store.head().seq, store.rejected_dropped()), (1, 0));
 }

@@ -88,7 +88,7 @@ section! {
         path: optional Folder;
         /// Free space on its disk below which deliveries are answered 503.
         reserve: default Size<MIB, { 64 * TIB }> = "1 GiB";
-        /// Space for rejected requests, per source; the oldest go first.
+        /// Space for rejected requests, per source. One peer fills at most half; the loudest make room first.
         rejected_max: default Size<MIB, { 64 * GIB }> = "64 MiB";
         /// Copies of one signed body that a source stores; more are counted and acknowledged.
         repeats_max: default Count<1, 1_000_000> = 64;

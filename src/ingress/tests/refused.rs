@@ -25,6 +25,9 @@ async fn a_missing_or_wrong_signature_is_401_and_kept_as_rejected() {
     codes.sort_unstable();
     assert_eq!(codes, ["SIGNATURE_MISMATCH", "SIGNATURE_MISSING"]);
     assert!(rejected.iter().all(|record| record.body == "body"));
+    assert!(rejected.iter().all(|record| record.http_version.as_deref() == Some("HTTP/1.1")));
+    let known = rejected.iter().find(|record| record.code == "SIGNATURE_MISMATCH").unwrap();
+    assert_eq!(known.request_id.as_deref(), answer.header("x-request-id"), "what the sender can tell us");
     assert_eq!(gateway.metric(r#"tollgate_rejected_total{source="orders",code="SIGNATURE_MISMATCH"}"#), 1.0);
     assert_eq!(gateway.metric(r#"tollgate_rejected_total{source="orders",code="SIGNATURE_MISSING"}"#), 1.0);
 }

@@ -1,5 +1,7 @@
 //! A disk that fills: who waits first, and that nobody is lied to.
 
+use evidence_store::RejectedFilter;
+
 use super::support::{Answer, Gateway, PATH, SECRET, request, signature, signed, source};
 use crate::config::{Provider, Shed};
 
@@ -81,7 +83,7 @@ async fn below_the_reserve_every_class_waits_and_the_log_is_not_touched() {
     }
     assert_eq!(gateway.metric(r#"tollgate_disk_shedding{source="rn"}"#), 1.0);
     assert!(gateway.deliveries().is_empty());
-    assert!(gateway.store.rejected(None, 10).unwrap().is_empty());
+    assert!(gateway.store.rejected(&RejectedFilter::default(), None, 10).unwrap().records.is_empty());
 }
 
 #[tokio::test]

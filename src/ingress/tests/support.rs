@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evidence_store::{Delivery, Options, RejectedRecord, Store};
+use evidence_store::{Delivery, NewRejected, Options, RejectedFilter, Store};
 use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -93,12 +93,13 @@ impl Gateway {
     }
 
     /// The rejected requests, once there are `count`: they are written in the background.
-    pub(super) async fn rejected(&self, count: usize) -> Vec<RejectedRecord> {
+    pub(super) async fn rejected(&self, count: usize) -> Vec<NewRejected> {
+        let orders = RejectedFilter { sources: vec!["orders".to_owned()], ..RejectedFilter::default() };
         let all = async {
             loop {
-                let rejected = self.store.rejected(Some("orders"), 100).unwrap();
+                let rejected = self.store.rejected(&orders, None, 100).unwrap().records;
                 if rejected.len() >= count {
-                    return rejected;
+                    return rejected.into_iter().map(|record| record.request).collect();
                 }
                 tokio::task::yield_now().await;
             }
