@@ -16,6 +16,7 @@ use crate::config::{Provider, Source};
 use crate::digest::Algorithm;
 use crate::model::{Claim, Code, EventId, Identity};
 
+pub mod diagnosis;
 pub mod example;
 pub mod hmac;
 pub mod json;

@@ -20,7 +20,7 @@ pub(super) fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Rej
 }
 
 /// Every value of a header as it was stored, whatever the case of its name.
-pub(super) fn all<'h>(headers: &'h [(Bytes, Bytes)], name: &'static str) -> impl Iterator<Item = &'h [u8]> {
+pub(super) fn all<'h>(headers: &'h [(Bytes, Bytes)], name: &str) -> impl Iterator<Item = &'h [u8]> {
     headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value.as_ref())
 }
 
