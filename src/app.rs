@@ -127,6 +127,10 @@ impl App {
             metrics.clone(),
             Arc::clone(&watermarks),
         )?;
+        let recalls = Arc::clone(&ingress);
+        if task::spawn_blocking(move || recalls.recall()).await.is_err() {
+            tracing::warn!("could not look back for the sources that verified before");
+        }
         let nodes = Arc::new(Nodes::new(&config.chains, metrics.clone())?);
         let forward = forward::Worker::new(Arc::clone(&ledger), &config, clock.clone(), &metrics, wakes.clone())?;
         let public = Listener::bind(config.ingress.listen)?;

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 mod address;
+mod alarm;
 mod append;
 mod body;
 mod failures;
@@ -40,6 +41,10 @@ use crate::watermark::{Level, Watermarks};
 use failures::Failures;
 use respond::{Refusal, Rest};
 use route::{Route, Routes};
+
+/// How far back a start looks for what verified, records and bytes.
+const RECALL_RECORDS: u64 = 1000;
+const RECALL_BYTES: usize = 8 * 1024 * 1024;
 
 /// The public listener's service.
 pub struct Ingress {
@@ -92,6 +97,19 @@ impl Ingress {
         };
         let failures = Failures::new();
         Ok(Arc::new(Self { config, store, clock, metrics, routes, body_limits, failures, watermarks }))
+    }
+
+    /// Looks into the end of the log for the sources that verified before this process began, so that a restart in the
+    /// middle of a forgotten rotation does not hide it. Blocks; what cannot be read is left out.
+    pub fn recall(&self) {
+        let after = self.store.head().seq.saturating_sub(RECALL_RECORDS);
+        let records = self.store.read_after(after, usize::MAX, RECALL_BYTES).unwrap_or_default();
+        for delivery in records.into_iter().filter_map(|record| record.entry.into_delivery()) {
+            let received = Timestamp::from_microsecond(delivery.received_us);
+            if let (Some(route), Ok(received)) = (self.routes.of(&delivery.source), received) {
+                route.verified_before(received);
+            }
+        }
     }
 
     /// Answers one request. `request` carries an [`Arrival`] when it came through [`crate::net`].
@@ -206,6 +224,7 @@ impl Ingress {
         rejection: crate::provider::Rejection,
     ) -> Refusal {
         reject::wrongly_signed(self, call, route, body, rejection.code());
+        route.failed(call.received);
         match self.failures.count(call.client, call.received.as_microsecond()) {
             failures::Verdict::Within => Refusal::Signature(rejection),
             failures::Verdict::Over { retry_after_s } => Refusal::RateLimited { retry_after_s },

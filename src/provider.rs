@@ -52,8 +52,16 @@ pub struct Verified {
     pub scheme: &'static str,
     /// The configured name of the secret that matched.
     pub secret_name: Arc<str>,
+    /// Whether that is the newest live secret of the source.
+    pub is_newest: bool,
     /// The time inside the signed text, Unix seconds; none where the scheme signs no time.
     pub signed_at: Option<i64>,
+}
+
+impl Verified {
+    fn by(scheme: &'static str, secret: keys::Match, signed_at: Option<i64>) -> Self {
+        Self { scheme, secret_name: secret.name, is_newest: secret.is_newest, signed_at }
+    }
 }
 
 /// Why a delivery is refused. Never says which secret or which byte.

@@ -27,8 +27,8 @@ pub(super) async fn detached(
         Ok(Ok(slot)) => slot,
         Ok(Err(_)) | Err(_) => return Err(Refusal::Unavailable { why: "no slot of this source is free" }),
     };
-    let delivery = delivery(call, route, &body, verified);
-    route.counters.verified(&route.source.provider, &delivery.headers, call.received);
+    let delivery = delivery(call, route, &body, &verified);
+    route.verified(&verified, &delivery.headers, call.received);
     let (store, route, room) = (ingress.store.clone(), Arc::clone(route), body.room);
     let append = task::spawn("append", async move {
         let result = append(&store, &route, delivery).await;
@@ -38,7 +38,7 @@ pub(super) async fn detached(
     append.await.unwrap_or(Err(Refusal::Unavailable { why: "the append failed" }))
 }
 
-fn delivery(call: &Call, route: &Route, body: &body::Read, verified: Verified) -> NewDelivery {
+fn delivery(call: &Call, route: &Route, body: &body::Read, verified: &Verified) -> NewDelivery {
     NewDelivery {
         id: headers::new_id(call.received),
         source: route.source.name.clone(),

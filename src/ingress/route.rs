@@ -6,13 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Semaphore;
 
+use super::alarm::{Alarm, Say};
 use super::body;
 use crate::config;
-use crate::provider::{self, Verifier};
-use crate::telemetry::metrics::{DeliveryOutcome, Metrics, Source as SourceLabel};
+use crate::provider::{self, Verified, Verifier};
+use crate::telemetry::metrics::{DeliveryOutcome, Metrics, Source as SourceLabel, SourceSecret};
 
 /// Appends of one source at once: each source has its own, so that a burst at one leaves the others their slots.
 const SLOTS: usize = 1024;
@@ -40,6 +42,7 @@ pub(super) struct Route {
     pub(super) slots: Arc<Semaphore>,
     pub(super) room: Arc<Semaphore>,
     pub(super) counters: Counters,
+    alarm: Alarm,
 }
 
 /// The source's instruments, looked up once.
@@ -47,6 +50,7 @@ pub(super) struct Counters {
     pub(super) stored: Counter,
     pub(super) repeat: Counter,
     last_verified: Gauge,
+    old_secrets: Family<SourceSecret, Counter>,
     provider_retry: Counter,
 }
 
@@ -62,6 +66,11 @@ impl Routes {
     pub(super) fn find(&self, path: &str) -> Option<&Arc<Route>> {
         self.0.get(path)
     }
+
+    /// The route of a source by its name.
+    pub(super) fn of(&self, source: &str) -> Option<&Arc<Route>> {
+        self.0.values().find(|route| route.source.name == source)
+    }
 }
 
 impl Route {
@@ -73,7 +82,37 @@ impl Route {
             slots: Arc::new(Semaphore::new(SLOTS)),
             room: Arc::new(Semaphore::new(ROOM_BYTES / body::ROOM_UNIT)),
             counters: Counters::new(&source.name, metrics),
+            alarm: Alarm::new(metrics.source_failures.get_or_create(&SourceLabel::of(&source.name)).clone()),
         })
+    }
+
+    /// A rightly signed delivery came.
+    pub(super) fn verified(&self, by: &Verified, headers: &[(Bytes, Bytes)], received: Timestamp) {
+        self.counters.verified(&self.source.provider, headers, received);
+        let source = self.source.name.as_str();
+        if !by.is_newest {
+            self.counters.old_secrets.get_or_create(&SourceSecret::of(source, &by.secret_name)).inc();
+        }
+        if let Say::Recovered(failures) = self.alarm.verified() {
+            tracing::info!(source, failures, "a source verifies again");
+        }
+    }
+
+    /// A wrong signature came.
+    pub(super) fn failed(&self, received: Timestamp) {
+        if let Say::Fails(failures) = self.alarm.failed(received) {
+            tracing::warn!(
+                source = self.source.name,
+                failures,
+                "a source that used to verify fails: a secret was rotated there and not here, or something rewrites                  bodies; `tollgate rejected list` says what would have matched"
+            );
+        }
+    }
+
+    /// It verified before this process began.
+    pub(super) fn verified_before(&self, received: Timestamp) {
+        self.counters.last_verified.set(received.as_second());
+        self.alarm.verified();
     }
 }
 
@@ -85,12 +124,12 @@ impl Counters {
             stored: outcome("stored"),
             repeat: outcome("repeat"),
             last_verified: metrics.source_last_verified.get_or_create(&label).clone(),
+            old_secrets: metrics.old_secret_matches.clone(),
             provider_retry: metrics.provider_retry.get_or_create(&label).clone(),
         }
     }
 
-    /// A rightly signed delivery came.
-    pub(super) fn verified(&self, provider: &config::Provider, headers: &[(Bytes, Bytes)], received: Timestamp) {
+    fn verified(&self, provider: &config::Provider, headers: &[(Bytes, Bytes)], received: Timestamp) {
         self.last_verified.set(received.as_second());
         if provider::retry_count(provider, headers).is_some_and(|retries| retries > 0) {
             self.provider_retry.inc();

@@ -5,6 +5,7 @@ mod http2;
 mod limits;
 mod logs;
 mod refused;
+mod rotation;
 mod shed;
 mod stored;
 mod support;

@@ -32,8 +32,8 @@ pub(super) fn verify(
     if tag.len() != bytes {
         return Err(Rejection::Malformed);
     }
-    let secret_name = keys.matching(&[body], &[tag], received).ok_or(Rejection::Mismatch)?;
-    Ok(Verified { scheme: name, secret_name, signed_at: None })
+    let secret = keys.matching(&[body], &[tag], received).ok_or(Rejection::Mismatch)?;
+    Ok(Verified::by(name, secret, None))
 }
 
 fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {

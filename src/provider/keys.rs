@@ -90,6 +90,13 @@ struct Key {
     not_after: Option<Timestamp>,
 }
 
+/// The secret that made a tag.
+pub(super) struct Match {
+    pub(super) name: Arc<str>,
+    /// Whether it is the first of those that are live: a rotation is over when all are.
+    pub(super) is_newest: bool,
+}
+
 /// The secrets of a source in their configured order.
 pub(super) struct Keys(Vec<Key>);
 
@@ -105,18 +112,18 @@ impl Keys {
         secrets.iter().map(prepare).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The name of the first secret, live at arrival, that made one of the candidate tags over the parts. Each
+    /// The first secret, live at arrival, that made one of the candidate tags over the parts. Each
     /// secret's tag is computed once and compared with every candidate in constant time.
-    pub(super) fn matching(&self, parts: &[&[u8]], candidates: &[Vec<u8>], received: Timestamp) -> Option<Arc<str>> {
+    pub(super) fn matching(&self, parts: &[&[u8]], candidates: &[Vec<u8>], received: Timestamp) -> Option<Match> {
         if candidates.is_empty() {
             return None;
         }
         let live = self.0.iter().filter(|key| key.not_after.is_none_or(|end| received <= end));
-        for key in live {
+        for (position, key) in live.enumerate() {
             let tag = key.mac.sign(parts);
             let hit = candidates.iter().fold(subtle::Choice::from(0), |hit, other| hit | tag.ct_eq(other));
             if bool::from(hit) {
-                return Some(Arc::clone(&key.name));
+                return Some(Match { name: Arc::clone(&key.name), is_newest: position == 0 });
             }
         }
         None

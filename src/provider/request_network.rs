@@ -55,8 +55,8 @@ pub(super) fn verify(
     received: Timestamp,
 ) -> Result<Verified, Rejection> {
     let tag = hash(headers::one(headers, SIGNATURE_HEADER)?).ok_or(Rejection::Malformed)?;
-    let secret_name = keys.matching(&[body], &[tag], received).ok_or(Rejection::Mismatch)?;
-    Ok(Verified { scheme: SCHEME, secret_name, signed_at: None })
+    let secret = keys.matching(&[body], &[tag], received).ok_or(Rejection::Mismatch)?;
+    Ok(Verified::by(SCHEME, secret, None))
 }
 
 /// 32 bytes in hexadecimal of either case, `0x` or not.

@@ -52,9 +52,9 @@ pub(super) fn verify(
     }
     let candidates: Vec<Vec<u8>> = entries.iter().filter_map(|entry| STANDARD.decode(entry).ok()).collect();
     let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-    let secret_name = keys.matching(&parts, &candidates, received).ok_or(Rejection::Mismatch)?;
+    let secret = keys.matching(&parts, &candidates, received).ok_or(Rejection::Mismatch)?;
     time::within(signed_at, received, tolerance)?;
-    Ok(Verified { scheme: SCHEME, secret_name, signed_at: Some(signed_at) })
+    Ok(Verified::by(SCHEME, secret, Some(signed_at)))
 }
 
 fn usable_id(id: &str) -> bool {

@@ -46,9 +46,9 @@ pub(super) fn verify(
 ) -> Result<Verified, Rejection> {
     let signature = Signature::parse(headers::one(headers, SIGNATURE_HEADER)?)?;
     let parts = [signature.time.as_bytes(), b".", body];
-    let secret_name = keys.matching(&parts, &signature.candidates, received).ok_or(Rejection::Mismatch)?;
+    let secret = keys.matching(&parts, &signature.candidates, received).ok_or(Rejection::Mismatch)?;
     time::within(signature.signed_at, received, tolerance)?;
-    Ok(Verified { scheme: SCHEME, secret_name, signed_at: Some(signature.signed_at) })
+    Ok(Verified::by(SCHEME, secret, Some(signature.signed_at)))
 }
 
 /// The parsed header.

@@ -38,6 +38,7 @@ labels! {
     Destination { destination }
     DestinationOutcome { destination, outcome }
     Source { source }
+    SourceSecret { source, secret }
     Rpc { chain, node, method, outcome }
     Node { chain, node }
     Chain { chain }
@@ -84,6 +85,10 @@ pub struct Inner {
     pub forward: Histogram,
     /// `_source_last_verified_timestamp_seconds{source}`
     pub source_last_verified: Family<Source, Gauge>,
+    /// `_source_signature_failures_since_verified{source}`
+    pub source_failures: Family<Source, Gauge>,
+    /// `_old_secret_matches_total{source,secret}`
+    pub old_secret_matches: Family<SourceSecret, Counter>,
     /// `_provider_retry_total{source}`
     pub provider_retry: Family<Source, Counter>,
     /// `_rpc_requests_total{chain,node,method,outcome}`
@@ -140,6 +145,8 @@ impl Metrics {
             forward_attempts: Family::default(),
             forward: seconds(),
             source_last_verified: Family::default(),
+            source_failures: Family::default(),
+            old_secret_matches: Family::default(),
             provider_retry: Family::default(),
             rpc_requests: Family::default(),
             rpc: seconds(),
@@ -195,6 +202,16 @@ impl Inner {
             "Last rightly signed delivery",
             Unit::Seconds,
             self.source_last_verified.clone(),
+        );
+        r.register(
+            "source_signature_failures_since_verified",
+            "Wrong signatures in a row at a source that used to verify",
+            self.source_failures.clone(),
+        );
+        r.register(
+            "old_secret_matches",
+            "Deliveries signed with a live secret that is not the newest",
+            self.old_secret_matches.clone(),
         );
         r.register("provider_retry", "Deliveries that were a provider's retry", self.provider_retry.clone());
         r.register("rpc_requests", "JSON-RPC calls", self.rpc_requests.clone());

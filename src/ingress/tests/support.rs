@@ -35,6 +35,8 @@ pub(super) struct Gateway {
     pub(super) store: Store,
     pub(super) metrics: Metrics,
     pub(super) ingress: Arc<Ingress>,
+    pub(super) config: Arc<Config>,
+    pub(super) clock: Clock,
     pub(super) stop: StopSwitch,
     pub(super) served: JoinHandle<Drained>,
     pub(super) _folder: TempDir,
@@ -65,14 +67,16 @@ impl Gateway {
         let metrics = Metrics::new();
         let limits = Limits::ingress(&config.ingress);
         let marks = Watermarks::new(&config, &metrics);
-        let clock = Clock::manual(now());
-        let ingress = Ingress::new(Arc::new(config), store.clone(), clock, metrics.clone(), marks).unwrap();
+        let (config, clock) = (Arc::new(config), Clock::manual(now()));
+        let ingress =
+            Ingress::new(Arc::clone(&config), store.clone(), clock.clone(), metrics.clone(), Arc::clone(&marks))
+                .unwrap();
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr();
         let (switch, stop) = task::stop();
         let service = Public(Arc::clone(&ingress));
         let served = task::spawn("served", net::serve(listener, limits, service, stop, PATIENCE));
-        Self { address, store, metrics, ingress, stop: switch, served, _folder: folder }
+        Self { address, store, metrics, ingress, config, clock, stop: switch, served, _folder: folder }
     }
 
     pub(super) async fn connect(&self) -> Client {
