@@ -10,6 +10,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use evidence_store::Store;
+use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -30,6 +31,7 @@ mod jobs;
 mod local;
 mod lookup;
 mod problem;
+mod rejected;
 mod status;
 mod view;
 
@@ -38,7 +40,13 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// What the handlers share.
 #[derive(Clone)]
-pub struct Api(Arc<Parts>);
+pub struct Api(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    /// Held while refused requests are admitted: one after the other, so that none is admitted twice.
+    admitting: Arc<Mutex<()>>,
+}
 
 /// The pieces of an [`Api`].
 pub struct Parts {
@@ -68,7 +76,7 @@ impl std::ops::Deref for Api {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 
@@ -76,7 +84,7 @@ impl Api {
     /// Wraps the parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Shared { parts, admitting: Arc::default() }))
     }
 
     /// Everything, for the admin listener.
@@ -85,6 +93,11 @@ impl Api {
             .route("/deliveries", get(deliveries::list))
             .route("/deliveries/{id}", get(deliveries::show))
             .route("/deliveries/{id}/raw", get(deliveries::raw))
+            .route("/rejected", get(rejected::list))
+            .route("/rejected/recheck", post(rejected::recheck))
+            .route("/rejected/admit", post(rejected::admit))
+            .route("/rejected/{id}", get(rejected::show))
+            .route("/rejected/{id}/raw", get(rejected::raw))
             .route("/jobs", get(jobs::list).post(jobs::start))
             .route("/jobs/{id}", get(jobs::show))
             .route("/jobs/{id}/cancel", post(jobs::cancel))

@@ -12,6 +12,7 @@ pub mod healthcheck;
 pub mod jobs;
 mod output;
 pub mod progress;
+pub mod rejected;
 pub mod secret;
 pub mod send;
 pub mod serve;
@@ -58,6 +59,8 @@ pub enum Command {
     Healthcheck(healthcheck::Args),
     /// Look at what came.
     Deliveries(deliveries::Args),
+    /// Look at what was refused, and let in what was refused by mistake.
+    Rejected(rejected::Args),
     /// Look at what deliveries became.
     Events(events::Args),
     /// Look at long work, and stop it.
@@ -151,6 +154,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Send(args) => Box::pin(send::run(args)).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Deliveries(args) => Box::pin(deliveries::run(args)).await,
+        Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Events(args) => Box::pin(events::run(args)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use jiff::Timestamp;
 
-use crate::config::{Provider, Source};
+use crate::config::{Provider, Source, SourceSecret};
 use crate::digest::Algorithm;
 use crate::model::{Claim, Code, EventId, Identity};
 
@@ -29,6 +29,7 @@ mod headers;
 mod keys;
 mod time;
 
+pub use headers::header_map;
 pub use keys::SecretError;
 
 use json::Json;
@@ -107,6 +108,15 @@ impl Verifier {
         };
         let keys = Keys::new(&source.secrets, form, algorithm)?;
         Ok(Self { provider: source.provider.clone(), keys, tolerance: source.tolerance })
+    }
+
+    /// Prepares only the secrets that are live now; none when there is none. For another look at what was refused: it
+    /// is today's secrets that let it in, whatever was live when it came.
+    #[must_use]
+    pub fn of_today(source: &Source, now: Timestamp) -> Option<Self> {
+        let is_live = |secret: &SourceSecret| secret.not_after.is_none_or(|end| now <= end);
+        let secrets = source.secrets.iter().filter(|secret| is_live(secret)).cloned().collect();
+        Self::new(&Source { secrets, ..source.clone() }).ok()
     }
 
     /// Judges one delivery by its raw bytes. `received` is the time of arrival, so that a slow disk or a later

@@ -86,6 +86,11 @@ impl Ring {
         self.shelf.find(id)
     }
 
+    /// Ids in a range, with their sources.
+    pub(crate) fn ids(&self, low: Uuid, high: Uuid, limit: usize) -> Result<Vec<(Uuid, String)>, ReadError> {
+        self.shelf.ids(low, high, limit.min(READ_REQUESTS_MAX))
+    }
+
     /// Notes that a request was admitted as a delivery; false when it is gone.
     pub(crate) fn admitted(&self, id: Uuid, delivery: Uuid) -> Result<bool, ReadError> {
         Ok(self.shelf.admitted(id, delivery)?)

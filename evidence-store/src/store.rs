@@ -287,6 +287,14 @@ impl Store {
         self.0.ring.find(id)
     }
 
+    /// Ids of rejected requests from `low` to `high`, each with its source. Blocks.
+    ///
+    /// # Errors
+    /// As [`Store::rejected`].
+    pub fn rejected_ids(&self, low: Uuid, high: Uuid, limit: usize) -> Result<Vec<(Uuid, String)>, ReadError> {
+        self.0.ring.ids(low, high, limit)
+    }
+
     /// Notes what a rejected request was admitted as; false when it is gone. The note goes with the request: whether a
     /// delivery exists is for the log to say. Blocks.
     ///

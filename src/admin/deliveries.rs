@@ -111,7 +111,7 @@ fn removed(seq: u64, stub: &Stub) -> Problem {
 }
 
 /// Header values are bytes: what is no UTF-8 is shown as base64, so that nothing is changed silently.
-fn headers(headers: &[(bytes::Bytes, bytes::Bytes)]) -> Vec<Value> {
+pub(super) fn headers(headers: &[(bytes::Bytes, bytes::Bytes)]) -> Vec<Value> {
     let show = |bytes: &[u8]| match std::str::from_utf8(bytes) {
         Ok(text) => json!(text),
         Err(_) => json!({"base64": STANDARD.encode(bytes)}),

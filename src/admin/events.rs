@@ -74,7 +74,7 @@ where
 }
 
 /// A moment, or how long ago it was.
-fn time(name: &str, text: Option<String>, now: Timestamp) -> Result<Option<i64>, Problem> {
+pub(super) fn time(name: &str, text: Option<String>, now: Timestamp) -> Result<Option<i64>, Problem> {
     let read = |text: String| {
         let ago = || now.checked_sub(config::duration(&text).ok()?).ok();
         text.parse().ok().or_else(ago).map(Timestamp::as_microsecond).ok_or_else(|| {

@@ -6,6 +6,7 @@ use super::Api;
 use super::auth::Caller;
 use super::problem::Problem;
 use crate::ledger::IdOf;
+use crate::task;
 
 /// Hexadecimal digits of a UUID.
 const DIGITS: usize = 32;
@@ -16,9 +17,7 @@ const CANDIDATES: usize = 64;
 
 /// The id that is meant by `text`. Of the ids with a beginning only those count that the caller may see.
 pub(super) async fn id(api: &Api, caller: &Caller, of: IdOf, text: &str) -> Result<Uuid, Problem> {
-    let (low, high) = range(text).ok_or_else(|| {
-        Problem::bad_request(format!("{text:?} is no id, nor the beginning of one: give {DIGITS_MIN} digits or more"))
-    })?;
+    let (low, high) = meant(text)?;
     if low == high {
         return Ok(low);
     }
@@ -26,7 +25,28 @@ pub(super) async fn id(api: &Api, caller: &Caller, of: IdOf, text: &str) -> Resu
         IdOf::Delivery => "delivery",
         IdOf::Event => "event",
     };
-    let found = api.ledger.ids(of, low, high, CANDIDATES).await?;
+    only(caller, what, text, api.ledger.ids(of, low, high, CANDIDATES).await?)
+}
+
+/// The same for requests in the ring of rejected ones.
+pub(super) async fn rejected(api: &Api, caller: &Caller, text: &str) -> Result<Uuid, Problem> {
+    let (low, high) = meant(text)?;
+    if low == high {
+        return Ok(low);
+    }
+    let evidence = api.evidence.clone();
+    let found = task::spawn_blocking(move || evidence.rejected_ids(low, high, CANDIDATES)).await;
+    only(caller, "rejected request", text, found.map_err(|_| Problem::unavailable("the ring"))??)
+}
+
+fn meant(text: &str) -> Result<(Uuid, Uuid), Problem> {
+    range(text).ok_or_else(|| {
+        Problem::bad_request(format!("{text:?} is no id, nor the beginning of one: give {DIGITS_MIN} digits or more"))
+    })
+}
+
+/// The only one of these that the caller may see.
+fn only(caller: &Caller, what: &str, text: &str, found: Vec<(Uuid, String)>) -> Result<Uuid, Problem> {
     let all_seen = found.len() < CANDIDATES;
     let mut seen = found.into_iter().filter(|(_, source)| caller.sees(source));
     match (seen.next(), seen.next()) {

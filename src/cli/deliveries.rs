@@ -70,8 +70,9 @@ struct Ids {
     ids: Vec<String>,
 }
 
+/// A body to write, of a delivery or of a rejected request.
 #[derive(Clone, Debug, clap::Args)]
-struct Raw {
+pub(super) struct Raw {
     /// Its id, or a beginning that is unique.
     id: String,
     /// Write here, to a new file.
@@ -98,10 +99,15 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             }
             table::show(&items, &LAYOUT, args.output.output)
         }
-        Verb::Raw(Raw { id, out }) => {
-            let body = target.bytes(&format!("/deliveries/{}/raw", segment(&id)), &Query::default()).await?;
-            write(&body, out)
-        }
+        Verb::Raw(raw) => raw.run(&target, "/deliveries").await,
+    }
+}
+
+impl Raw {
+    /// Writes it; `path` is the collection's.
+    pub(super) async fn run(self, target: &Target, path: &str) -> Result<(), Failure> {
+        let body = target.bytes(&format!("{path}/{}/raw", segment(&self.id)), &Query::default()).await?;
+        write(&body, self.out)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
 
 use super::Rejection;
 
@@ -17,6 +18,18 @@ pub(super) fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Rej
     }
     let text = value.to_str().map_err(|_| Rejection::Malformed)?;
     if text.trim().is_empty() { Err(Rejection::Missing) } else { Ok(text) }
+}
+
+/// Stored headers as they were parsed when they arrived, for another look at a signature. None when one is no header:
+/// what cannot be read as it was is not judged.
+#[must_use]
+pub fn header_map(stored: &[(Bytes, Bytes)]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(stored.len());
+    // `:authority` is HTTP/2's way to say host, and no header.
+    for (name, value) in stored.iter().filter(|(name, _)| !name.starts_with(b":")) {
+        headers.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
+    }
+    Some(headers)
 }
 
 /// Every value of a header as it was stored, whatever the case of its name.

@@ -25,6 +25,8 @@ mod operate;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod rejected;
+#[cfg(test)]
 mod removed;
 #[cfg(test)]
 mod rpc;

@@ -117,6 +117,22 @@ fn every_filter_leaves_out_what_it_says() {
 }
 
 #[test]
+fn ids_are_found_by_their_range() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shelf = shelf(folder.path(), 1024 * 1024);
+    for n in 1..=5 {
+        keep(&shelf, n, if n == 3 { "b" } else { "a" }, "198.51.100.9");
+    }
+    let ids = |low, high, limit| -> Vec<(u128, String)> {
+        let found = shelf.ids(Uuid::from_u128(low), Uuid::from_u128(high), limit).expect("reads");
+        found.into_iter().map(|(id, source)| (id.as_u128(), source)).collect()
+    };
+    assert_eq!(ids(2, 3, 9), [(2, "a".to_owned()), (3, "b".to_owned())]);
+    assert_eq!(ids(4, u128::MAX, 1), [(4, "a".to_owned())]);
+    assert!(ids(6, 9, 9).is_empty());
+}
+
+#[test]
 fn a_request_is_found_by_its_id_and_marked_until_it_goes() {
     let folder = tempfile::tempdir().expect("a folder");
     let (id, delivery) = (Uuid::from_u128(1), Uuid::from_u128(77));

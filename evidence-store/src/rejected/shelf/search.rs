@@ -1,7 +1,7 @@
 //! Reading the ring: by id, or newest first with filters. Ids are UUIDv7, so their order is that of arrival.
 
 use bytes::Bytes;
-use rocksdb::{IteratorMode, ReadOptions};
+use rocksdb::{Direction, IteratorMode, ReadOptions};
 use uuid::Uuid;
 
 use super::{Shelf, family};
@@ -23,6 +23,23 @@ impl Shelf {
             Some(row) => self.record(&row),
             None => Ok(None),
         }
+    }
+
+    /// Ids from `low` to `high`, with their sources.
+    pub(in crate::rejected) fn ids(
+        &self,
+        low: Uuid,
+        high: Uuid,
+        limit: usize,
+    ) -> Result<Vec<(Uuid, String)>, ReadError> {
+        let from = IteratorMode::From(low.as_bytes(), Direction::Forward);
+        let mut found = Vec::new();
+        for row in self.db.iterator_cf(family(&self.db, rows::IDS)?, from).take(limit) {
+            let (id, row) = row.map_err(Fault::from)?;
+            let Some(id) = Uuid::from_slice(&id).ok().filter(|id| *id <= high) else { break };
+            found.push((id, Row::read(&row)?.source));
+        }
+        Ok(found)
     }
 
     /// What passes the filter and is older than `after`, newest first.
