@@ -16,7 +16,7 @@
 //! | `upkeep` | prune, erase, holds: changes to what is stored |
 //! | `poison` | the state that only goes one way |
 //! | `renew` | a restored log goes on under a new id |
-//! | `recovery` | opening: what is refused, and how it is said |
+//! | `recovery`, `torn`, `folder` | opening: what is refused, and how it is said; what a power cut leaves |
 //! | `reader`, `check` | verified reads |
 //! | `rejected` | the ring of refused requests |
 //! | `envelope`, `meta`, `keys`, `link` | the stored bytes |
@@ -29,6 +29,7 @@ mod disk;
 mod engine;
 mod envelope;
 mod error;
+mod folder;
 mod holder;
 mod keys;
 mod link;
@@ -45,6 +46,7 @@ mod store;
 mod stub;
 #[cfg(test)]
 mod testing;
+mod torn;
 mod upkeep;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! Opening: what is there is believed only as far as it proves itself.
 //!
-//! Never repairs and never drops a record: the one thing let go, inside RocksDB, is a torn end of the write-ahead log
-//! that no fsync covered. Work is bounded whatever the size of the log: the families, the facts about the log, and
+//! Never repairs and never drops a record: the one thing let go is a torn end of the write-ahead log that no fsync
+//! covered, by RocksDB where it ends early, by [`torn`] where pages of it are missing. Work is bounded whatever the size of the log: the families, the facts about the log, and
 //! its last [`TAIL_RECORDS_MAX`] records. The rest is verified as it is read.
 
 use std::fs;
@@ -15,14 +15,18 @@ use crate::check;
 use crate::delivery::{Counts, Entry, Head};
 use crate::engine::{Engine, Fault, is_damage};
 use crate::error::{OpenError, ReadError};
+use crate::folder;
 use crate::holder::Holder;
 use crate::keys;
 use crate::link::GENESIS;
 use crate::plan::State;
 use crate::reader::engine_error;
+use crate::torn;
 
 /// The log's database inside its folder.
 pub(crate) const LOG_FOLDER: &str = "log";
+/// RocksDB's file that names the manifest; the last one that a new log gets.
+const CURRENT: &str = "CURRENT";
 /// Records verified from the end.
 const TAIL_RECORDS_MAX: usize = 64;
 /// Stored bytes read for that, beyond the last record.
@@ -35,12 +39,19 @@ pub(crate) struct Opened {
     pub(crate) state: State,
 }
 
-/// Opens the log in `folder`, or makes a new one.
-pub(crate) fn open(folder: &Path) -> Result<Opened, OpenError> {
-    let path = folder.join(LOG_FOLDER);
-    fs::create_dir_all(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
-    let holder = Holder::take(folder)?;
+/// Opens the log in `place`, or makes a new one.
+pub(crate) fn open(place: &Path) -> Result<Opened, OpenError> {
+    let path = place.join(LOG_FOLDER);
+    let io = |source: std::io::Error| OpenError::Io { path: path.clone(), source };
+    if !path.join(CURRENT).try_exists().map_err(io)? {
+        folder::make_durable(&path).map_err(io)?;
+    }
+    let holder = Holder::take(place)?;
     let fate = before(&path)?;
+    if fate == Fate::Existing {
+        let damaged = |damage: torn::Damage| OpenError::Damaged { path: path.clone(), what: damage.0 };
+        torn::look(&path, place).map_err(io)?.map_err(damaged)?;
+    }
     let engine = Engine::open(&path, holder).map_err(|error| refused(&path, fate, error))?;
     let (log_id, format) = identify(&engine, &path)?;
     let head = tail(&engine).map_err(|error| unread(&path, error))?;
@@ -48,7 +59,7 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, OpenError> {
         keys::FORMAT_OF_DELIVERIES => migrate(&engine, head).map_err(|fault| unread(&path, fault.into()))?,
         _ => counted(&engine, head).map_err(|error| unread(&path, error))?,
     };
-    tracing::info!(path = %folder.display(), %log_id, seq = head.seq, "opened the evidence log");
+    tracing::info!(path = %place.display(), %log_id, seq = head.seq, "opened the evidence log");
     Ok(Opened { engine, log_id, state: State { head, counts } })
 }
 
@@ -82,25 +93,33 @@ enum Fate {
     New,
 }
 
-/// Looks before RocksDB may write. Without its file `CURRENT` it would start an empty log over the old one's files.
+/// Looks before RocksDB may write. Without its file `CURRENT` it would start an empty log over the old one's files, and
+/// without any write-ahead log it would open and know nothing of what was in there.
 fn before(path: &Path) -> Result<Fate, OpenError> {
     let io = |source: std::io::Error| OpenError::Io { path: path.to_owned(), source };
-    if path.join("CURRENT").try_exists().map_err(io)? {
-        let families = Engine::families(path).map_err(|error| refused(path, Fate::Existing, error))?;
-        return match families.into_iter().find(|name| !keys::FAMILIES.contains(&name.as_str())) {
-            None => Ok(Fate::Existing),
-            Some(name) => Err(OpenError::Newer { path: path.to_owned(), what: format!("column family {name}") }),
-        };
-    }
+    let mut written: Option<String> = None;
     for entry in fs::read_dir(path).map_err(io)? {
         let name = entry.map_err(io)?.file_name();
         let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
         if matches!(extension, Some("sst" | "blob" | "log")) {
-            let what = format!("{} is there and the file CURRENT is not", Path::new(&name).display());
-            return Err(OpenError::Damaged { path: path.to_owned(), what });
+            written = Some(Path::new(&name).display().to_string());
         }
     }
-    Ok(Fate::New)
+    let damaged = |what: String| OpenError::Damaged { path: path.to_owned(), what };
+    let current = path.join(CURRENT).try_exists().map_err(io)?;
+    match written {
+        None if !current => return Ok(Fate::New),
+        Some(file) if !current => return Err(damaged(format!("{file} is there and the file CURRENT is not"))),
+        Some(file) if torn::write_ahead_logs(path).map_err(io)?.is_empty() => {
+            return Err(damaged(format!("{file} is there and no write-ahead log is")));
+        }
+        _ => {}
+    }
+    let families = Engine::families(path).map_err(|error| refused(path, Fate::Existing, error))?;
+    match families.into_iter().find(|name| !keys::FAMILIES.contains(&name.as_str())) {
+        None => Ok(Fate::Existing),
+        Some(name) => Err(OpenError::Newer { path: path.to_owned(), what: format!("column family {name}") }),
+    }
 }
 
 fn refused(path: &Path, fate: Fate, error: rocksdb::Error) -> OpenError {
@@ -124,6 +143,8 @@ fn unread(path: &Path, error: ReadError) -> OpenError {
     match error {
         ReadError::Damaged { seq, what } => OpenError::Damaged { path, what: format!("record {seq}: {what}") },
         ReadError::Newer { seq, what } => OpenError::Newer { path, what: format!("record {seq}: {what}") },
+        // An index that RocksDB cannot read; a fault keeps only the text.
+        ReadError::Engine(what) if what.starts_with("Corruption") => OpenError::Damaged { path, what },
         ReadError::Engine(what) => OpenError::Io { path, source: std::io::Error::other(what) },
     }
 }
