@@ -59,6 +59,12 @@ struct Run {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_doubled_or_half_there_when_the_process_is_killed_at_any_moment() {
+    ordeal(kills(), |_| {}, |_, _| {}).await;
+}
+
+/// So many lives that end by a kill, and the promises afterwards. `prepare` is called before the first one, and `dead`
+/// after each, before anything starts again: it may do to the data what a kill alone does not.
+pub(crate) async fn ordeal(kills: u64, prepare: impl FnOnce(&mut Site), mut dead: impl FnMut(&Site, u64)) {
     let seed = rand::rng().random();
     report(&format!("seed {seed}"));
     let net = Devnet::start().await.expect("the local chain");
@@ -70,11 +76,12 @@ async fn nothing_acknowledged_is_lost_doubled_or_half_there_when_the_process_is_
     });
     let chain = gateway::chain(&net, 1);
     let setup = Setup { backend: Some(backend.address()), chain: Some(chain), ..Setup::default() };
-    let site = Site::new(&setup);
+    let mut site = Site::new(&setup);
+    prepare(&mut site);
     let load = Arc::new(Load::new(seed));
     let mut random = StdRng::seed_from_u64(seed);
     let mut run = Run::default();
-    for life in 0..kills() {
+    for life in 0..kills {
         if random.random_ratio(1, 3) {
             site.start_and_kill(Duration::from_millis(random.random_range(BIRTH_MS))).await;
             run.killed_early += 1;
@@ -85,6 +92,7 @@ async fn nothing_acknowledged_is_lost_doubled_or_half_there_when_the_process_is_
         tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
         drop(gateway.kill());
         senders.join_all().await;
+        dead(&site, random.random());
     }
     let gateway = run.start(&site);
     load.finish(gateway.public).await;
@@ -98,10 +106,9 @@ async fn nothing_acknowledged_is_lost_doubled_or_half_there_when_the_process_is_
     let (status, log) = gateway.terminate();
     assert_eq!(status.code(), Some(0), "{log}");
     report(&format!(
-        "{} kills ({} more while opening): {} deliveries acknowledged, {} posts without an answer and posted again, \
+        "{kills} kills ({} more while opening): {} deliveries acknowledged, {} posts without an answer and posted again, \
          {} events, {} payments, {} messages taken by the backend in {} requests; nothing missing, nothing doubled; \
          slowest start {} ms",
-        kills(),
         run.killed_early,
         acked.len(),
         load.unanswered(),

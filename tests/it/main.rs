@@ -15,6 +15,10 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+#[expect(dead_code, reason = "the evidence log's own tests use the rest")]
+#[path = "../../evidence-store/tests/power/faulty.rs"]
+mod faulty;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod interop;
@@ -24,6 +28,8 @@ mod kill;
 mod operate;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod power;
 #[cfg(test)]
 mod rejected;
 #[cfg(test)]

@@ -71,6 +71,11 @@ impl Site {
         self.folder.path().join("tollgate.toml")
     }
 
+    /// The folder of both.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     /// The data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
