@@ -7,7 +7,11 @@ BIN = $(CARGO_TARGET_DIR)/debug/tollgate
 # `make demo DEMO_ARGS=` leaves it running after the round.
 DEMO_ARGS ?= --once
 
-.PHONY: help demo build test lint fmt deny bench bench-growth fuzz parts image clean
+# The long form of what `make test` does for a few seconds: about ten minutes on two cores.
+LONG = EVIDENCE_CRASH_ROUNDS=40 EVIDENCE_POWER_ROUNDS=12 EVIDENCE_POWER_STEP=1 EVIDENCE_POWER_CALLS=30 \
+	EVIDENCE_DAMAGE_ROUNDS=1400 TOLLGATE_IT_KILLS=50 TOLLGATE_IT_POWER_CUTS=50
+
+.PHONY: help demo build test ordeal lint fmt deny bench bench-growth fuzz parts image clean
 
 help: ## Shows this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +31,12 @@ test: parts ## Every test, and the demo's verdicts.
 	$(CARGO) test --locked --workspace --quiet
 	$(CARGO) build --locked --workspace --bins
 	$(BIN) demo --once
+
+ordeal: parts ## Kills, power cuts, failing and damaged disks, for long; see docs/reliability.md.
+	scripts/bootstrap build
+	$(LONG) $(CARGO) test --locked --workspace --test crash --test power --test damage -- --nocapture
+	$(LONG) $(CARGO) test --locked --workspace --test it kill:: -- --nocapture
+	$(LONG) $(CARGO) test --locked --workspace --test it power:: -- --nocapture
 
 lint: fmt deny ## Formatting, clippy with warnings denied, documentation, licences.
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
