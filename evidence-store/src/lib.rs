@@ -20,10 +20,12 @@
 //! | `reader`, `check` | verified reads |
 //! | `rejected` | the ring of refused requests |
 //! | `envelope`, `meta`, `keys`, `link` | the stored bytes |
+//! | [`merkle`], [`note`], `checkpoint`, `key` | proofs: the tree, and what is signed of it |
 //! | `engine`, `reclaim`, `disk`, `holder`, `space` | RocksDB, its files, the commit, the lock, the free space |
 
 mod check;
 mod decision;
+mod checkpoint;
 mod delivery;
 mod disk;
 mod engine;
@@ -31,9 +33,12 @@ mod envelope;
 mod error;
 mod folder;
 mod holder;
+mod key;
 mod keys;
 mod link;
+pub mod merkle;
 mod meta;
+pub mod note;
 mod plan;
 mod poison;
 mod reader;
@@ -51,11 +56,13 @@ mod upkeep;
 mod writer;
 
 pub use decision::{Decision, DecisionId, LogDecision, Named};
+pub use checkpoint::{Checkpoint, Signed, origin};
 pub use delivery::{
     BodyComplete, Commit, Counts, Delivery, Entry, Head, Health, NewDelivery, NewRejected, Options, RawRecord, Receipt,
     Record, RejectedFilter, RejectedPage, RejectedRecord, SignatureRecord, Stored,
 };
 pub use error::{AppendError, ChangeError, OpenError, ReadError, SnapshotError};
+pub use key::{KeyError, SealKey};
 pub use link::Link;
 pub use renew::{RenewError, Renewed, renew};
 pub use store::Store;

@@ -13,6 +13,7 @@ use crate::decision::{Decision, DecisionId};
 use crate::delivery::{BodyComplete, NewDelivery, NewRejected, Options, SignatureRecord};
 use crate::disk::Disk;
 use crate::engine::{Engine, Fault};
+use crate::key::SealKey;
 use crate::link::sha256;
 use crate::store::Store;
 use crate::stub::{Facts, StubEvent, StubTransfer};
@@ -191,6 +192,11 @@ pub(crate) fn rejected(n: u32, source: &str, body: Bytes) -> NewRejected {
         request_id: None,
         http_version: None,
     }
+}
+
+/// A key that is no secret.
+pub(crate) fn seal_key(n: u8) -> SealKey {
+    SealKey::from_seed(&[n; 32]).expect("a key")
 }
 
 /// What the disk does with one commit.
