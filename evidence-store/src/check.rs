@@ -25,6 +25,13 @@ pub(crate) fn raw(seq: u64, previous: &Link, stored: &Bytes) -> Result<RawRecord
     Ok(RawRecord { seq, previous: *previous, link, kind: kind.byte(), meta, body })
 }
 
+/// A record of parts that came from elsewhere: they are what the link says.
+pub(crate) fn parts(raw: &RawRecord) -> Result<Record, ReadError> {
+    let kind = Kind::from_byte(raw.kind).ok_or_else(|| damaged(raw.seq, "its kind is not known"))?;
+    let envelope = Envelope { kind, link: raw.link, meta: raw.meta.clone(), body: raw.body.clone() };
+    judge(raw.seq, &raw.previous, envelope)
+}
+
 fn judge(seq: u64, previous: &Link, envelope: Envelope) -> Result<Record, ReadError> {
     let Envelope { kind, link, meta, body } = envelope;
     let wrong = |error: MetaError| damaged(seq, error);
@@ -70,6 +77,12 @@ fn kept_meta(seq: u64, stub: &Stub) -> Result<(), ReadError> {
         return Err(damaged(seq, "the stub and the meta that was kept are of two deliveries"));
     }
     Ok(())
+}
+
+/// The kind of the record at `seq` and the link that it carries; the chain is not followed.
+pub(crate) fn place(seq: u64, stored: &Bytes) -> Result<(Kind, Link), ReadError> {
+    let envelope = opened(seq, stored)?;
+    Ok((envelope.kind, envelope.link))
 }
 
 /// The link that the record at `seq` carries; the chain is not followed.

@@ -45,7 +45,7 @@ pub struct Checkpoint {
     pub link: Option<Link>,
 }
 
-/// A checkpoint whose signature was found right, with the note as it was written.
+/// A checkpoint with its note. From [`Checkpoint::open`] its signature was found right; from a store it is as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// What it says.

@@ -56,7 +56,7 @@ impl Kind {
         }
     }
 
-    const fn from_byte(byte: u8) -> Option<Self> {
+    pub(crate) const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::Delivery),
             2 => Some(Self::Decision),
@@ -131,6 +131,26 @@ fn lengths(meta: &[u8], body: &[u8]) -> Result<(u32, u32), TooLarge> {
         (Ok(meta), Ok(body)) if both <= PAYLOAD_BYTES_MAX => Ok((meta, body)),
         _ => Err(TooLarge(both)),
     }
+}
+
+/// Takes a record apart as far as it goes, whatever its checksum says: to tell what was changed in it.
+pub(crate) fn apart(stored: &Bytes) -> Option<Envelope> {
+    let mut rest = stored.clone();
+    if rest.len() < FIXED_BYTES {
+        return None;
+    }
+    rest.advance(MAGIC.len().checked_add(1)?);
+    let kind = Kind::from_byte(rest.get_u8())?;
+    let (meta_length, body_length) = (rest.get_u32(), rest.get_u32());
+    rest.advance(CRC_BYTES);
+    let mut link = [0; 32];
+    rest.copy_to_slice(&mut link);
+    let meta_length = usize::try_from(meta_length).ok()?;
+    if meta_length.checked_add(usize::try_from(body_length).ok()?)? != rest.len() {
+        return None;
+    }
+    let meta = rest.split_to(meta_length);
+    Some(Envelope { kind, link, meta, body: rest })
 }
 
 /// Takes a record apart and checks its checksum, not its link.

@@ -31,6 +31,15 @@ pub enum KeyError {
         /// Its file.
         path: PathBuf,
     },
+    /// It is not there, and it signed checkpoints of this log.
+    #[error(
+        "the key {path} is gone, and it signed checkpoints of this log: put it back. If it is lost, make a new one, \
+         (umask 077; head -c 32 /dev/urandom > {path}), and publish its public key"
+    )]
+    Lost {
+        /// Its file.
+        path: PathBuf,
+    },
     /// Others can read it.
     #[error(
         "the key {path} can be read by others (mode {mode:04o}): run chmod 600 on it. If others had it, make a new one \

@@ -23,9 +23,10 @@
 //! | [`merkle`], [`note`], `checkpoint`, `key` | proofs: the tree, and what is signed of it |
 //! | `engine`, `reclaim`, `disk`, `holder`, `space` | RocksDB, its files, the commit, the lock, the free space |
 
+mod bundle;
 mod check;
-mod decision;
 mod checkpoint;
+mod decision;
 mod delivery;
 mod disk;
 mod engine;
@@ -46,6 +47,7 @@ mod reclaim;
 mod recovery;
 mod rejected;
 mod renew;
+mod seal;
 mod space;
 mod store;
 mod stub;
@@ -53,10 +55,12 @@ mod stub;
 mod testing;
 mod torn;
 mod upkeep;
+mod verify;
 mod writer;
 
-pub use decision::{Decision, DecisionId, LogDecision, Named};
+pub use bundle::{BUNDLE_BYTES_MAX, BUNDLE_RECORDS_MAX, BundleError, Proven, Verified, bundle, verify_bundle};
 pub use checkpoint::{Checkpoint, Signed, origin};
+pub use decision::{Decision, DecisionId, LogDecision, Named};
 pub use delivery::{
     BodyComplete, Commit, Counts, Delivery, Entry, Head, Health, NewDelivery, NewRejected, Options, RawRecord, Receipt,
     Record, RejectedFilter, RejectedPage, RejectedRecord, SignatureRecord, Stored,
@@ -65,7 +69,8 @@ pub use error::{AppendError, ChangeError, OpenError, ReadError, SnapshotError};
 pub use key::{KeyError, SealKey};
 pub use link::Link;
 pub use renew::{RenewError, Renewed, renew};
-pub use store::Store;
+pub use store::{SealError, Sealed, Store};
 pub use stub::{
     BadSubject, Erased, Facts, Hold, Pruned, Rehydrated, Removal, Removed, Stub, StubEvent, StubTransfer, Subject,
 };
+pub use verify::{Finding, Report, Scope, Wrong};

@@ -195,7 +195,8 @@ pub(crate) fn engine_error(seq: u64, error: rocksdb::Error) -> ReadError {
     if is_damage(&error) { damaged(seq, error.into_string()) } else { ReadError::Engine(error.into_string()) }
 }
 
-fn options(head: Head) -> ReadOptions {
+/// Up to the head.
+pub(crate) fn options(head: Head) -> ReadOptions {
     let mut options = ReadOptions::default();
     options.set_verify_checksums(true);
     // Read once, in order: not worth the place of the filters.

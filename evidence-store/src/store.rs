@@ -21,11 +21,15 @@ use crate::link::Link;
 use crate::plan::{DecisionEntry, DeliveryEntry, State};
 use crate::poison::Poison;
 use crate::rejected::{self, Ring};
+use crate::seal::Tree;
 use crate::space::Space;
 use crate::writer::{Job, Writer};
 use crate::{reader, recovery};
 
 mod changes;
+mod seal;
+
+pub use seal::{SealError, Sealed};
 
 /// Deliveries and other work waiting for the writer.
 const QUEUE_JOBS_MAX: usize = 4096;
@@ -50,6 +54,8 @@ struct Inner {
     changing: Mutex<()>,
     /// Held while removed bytes are taken off the disk.
     reclaiming: Mutex<()>,
+    /// The tree as far as this process took it, and the size of the last checkpoint; read on the first seal.
+    tree: Mutex<Option<(Tree, u64)>>,
     ring: Ring,
 }
 
@@ -87,6 +93,16 @@ impl Store {
     /// When the folder is locked, cannot be used, is damaged, or was written by a later release.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         Self::open_on(options, |engine| Box::new(Synced(engine)))
+    }
+
+    /// What is fsynced, and how many records of each kind that is.
+    pub(crate) fn end(&self) -> (Head, Counts) {
+        let state = self.0.shared.state();
+        (state.head, state.counts)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
     }
 
     /// Work that waits for the writer.
@@ -128,6 +144,7 @@ impl Store {
             writer: Mutex::new(Some(thread)),
             changing: Mutex::new(()),
             reclaiming: Mutex::new(()),
+            tree: Mutex::new(None),
             ring,
         })))
     }

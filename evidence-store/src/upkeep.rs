@@ -11,6 +11,7 @@ use crate::decision::{Decision, DecisionId, LogDecision, Named};
 use crate::engine::Fault;
 use crate::envelope::Kind;
 use crate::link::{self, Link};
+use crate::merkle::Hash;
 use crate::plan::{DecisionEntry, Plan};
 use crate::stub::{Facts, Removed, Stub, Subject};
 use crate::{keys, meta};
@@ -34,6 +35,18 @@ pub(crate) enum Act {
     Renew(Uuid),
     /// The former bytes of these records are off the disk.
     Reclaimed(u64, u64),
+    /// The tree grew.
+    Seal(SealWrite),
+}
+
+/// What sealing stores; no record says so, the checkpoint itself does.
+pub(crate) struct SealWrite {
+    /// Roots of 256 leaves, by index.
+    pub(crate) tiles: Vec<(u64, Hash)>,
+    /// A checkpoint and its size.
+    pub(crate) note: Option<(u64, String)>,
+    /// The size of a checkpoint that goes.
+    pub(crate) drop: Option<u64>,
 }
 
 /// A delivery that becomes a stub.
@@ -78,6 +91,17 @@ impl Change {
                 let pending = plan.engine.db().get_cf(facts, keys::RECLAIM_KEY)?;
                 if pending.as_deref().and_then(keys::numbers) == Some([*first, *last]) {
                     plan.batch.delete_cf(facts, keys::RECLAIM_KEY);
+                }
+                Ok(plan.state.head.seq)
+            }
+            Act::Seal(write) => {
+                let (tiles, notes) = (plan.engine.family(keys::TILES)?, plan.engine.family(keys::CHECKPOINTS)?);
+                write.tiles.iter().for_each(|(index, root)| plan.batch.put_cf(tiles, index.to_be_bytes(), root));
+                if let Some((size, note)) = &write.note {
+                    plan.batch.put_cf(notes, size.to_be_bytes(), note);
+                }
+                if let Some(size) = write.drop {
+                    plan.batch.delete_cf(notes, size.to_be_bytes());
                 }
                 Ok(plan.state.head.seq)
             }

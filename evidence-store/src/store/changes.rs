@@ -272,7 +272,7 @@ impl Store {
     }
 
     /// Hands a change to the writer and waits for its fsync.
-    fn change(&self, facts: Facts, act: Act) -> Result<u64, AppendError> {
+    pub(super) fn change(&self, facts: Facts, act: Act) -> Result<u64, AppendError> {
         self.0.lives()?;
         let (answer, answered) = sync_channel(1);
         let mut job = Job::Change(Box::new(Change { log_id: self.0.log_id, facts, act }), answer);
