@@ -10,6 +10,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use evidence_store::Store;
+use evidence_store::note::VerifierKey;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
@@ -25,6 +26,7 @@ mod auth;
 mod deliveries;
 mod envelope;
 mod events;
+mod evidence;
 mod expectations;
 mod health;
 mod jobs;
@@ -70,6 +72,8 @@ pub struct Parts {
     pub jobs: Jobs,
     /// Since when this process serves; none while a stopped gateway is looked at.
     pub started_us: Option<i64>,
+    /// Verifies checkpoints; none where there is no key to be read.
+    pub public_key: Option<VerifierKey>,
 }
 
 impl std::ops::Deref for Api {
@@ -101,6 +105,8 @@ impl Api {
             .route("/jobs", get(jobs::list).post(jobs::start))
             .route("/jobs/{id}", get(jobs::show))
             .route("/jobs/{id}/cancel", post(jobs::cancel))
+            .route("/evidence/checkpoint", get(evidence::checkpoint))
+            .route("/evidence/proof/{id}", get(evidence::proof))
             .route("/status", get(status::show))
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::show))

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evidence_store::Store;
+use evidence_store::note::VerifierKey;
+use evidence_store::{KeyError, Store};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Api};
@@ -23,7 +24,7 @@ use crate::task::{self, Stop, StopSwitch, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
 use crate::watermark::Watermarks;
-use crate::{forward, verify};
+use crate::{forward, seal, verify};
 
 /// Between looks at a folder that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -67,6 +68,9 @@ pub enum StartError {
     /// A destination.
     #[error(transparent)]
     Forward(#[from] forward::BuildError),
+    /// The key that signs checkpoints.
+    #[error(transparent)]
+    Seal(#[from] seal::BuildError),
     /// A port.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -102,6 +106,9 @@ pub struct App {
     ingress: Arc<Ingress>,
     nodes: Arc<Nodes>,
     forward: forward::Worker,
+    seal: seal::Worker,
+    /// Verifies checkpoints.
+    public_key: Option<VerifierKey>,
     public: Listener,
     admin: Listener,
     telemetry: Option<Listener>,
@@ -133,6 +140,7 @@ impl App {
         }
         let nodes = Arc::new(Nodes::new(&config.chains, metrics.clone())?);
         let forward = forward::Worker::new(Arc::clone(&ledger), &config, clock.clone(), &metrics, wakes.clone())?;
+        let (seal, public_key) = sealing(&config, &clock, &metrics, &evidence, &ledger).await?;
         let public = Listener::bind(config.ingress.listen)?;
         let admin = Listener::bind(config.admin.listen)?;
         let telemetry = config.telemetry.listen.map(Listener::bind).transpose()?;
@@ -148,6 +156,8 @@ impl App {
             ingress,
             nodes,
             forward,
+            seal,
+            public_key,
             public,
             admin,
             telemetry,
@@ -212,6 +222,7 @@ struct Running {
     verify: JoinHandle<()>,
     forward_stop: StopSwitch,
     forward: JoinHandle<()>,
+    seal: (StopSwitch, JoinHandle<()>),
     jobs: Jobs,
     admin: (StopSwitch, Vec<JoinHandle<net::Drained>>),
 }
@@ -232,6 +243,7 @@ impl Running {
             draining: drains,
             jobs: jobs.clone(),
             started_us: Some(app.clock.now().as_microsecond()),
+            public_key: app.public_key,
         });
         let (admin_stop, admin_stops) = task::stop();
         let disk = app.evidence.clone();
@@ -244,6 +256,7 @@ impl Running {
             let serve = net::serve(listener, net::Limits::admin(), api.health_service(), admin_stops, grace);
             side.push(task::spawn("telemetry", serve));
         }
+        let seal = seal_on(app.seal);
         let (forward_stop, stops) = task::stop();
         let forward = task::spawn("forward", app.forward.run(stops));
         let verify = verify::Worker::new(
@@ -280,6 +293,7 @@ impl Running {
             verify,
             forward_stop,
             forward,
+            seal,
             jobs,
             admin: (admin_stop, side),
         }
@@ -309,11 +323,21 @@ impl Running {
         if !self.jobs.close(JOBS_DRAIN_MAX).await {
             tracing::warn!("a job was still at work; start it again after the restart");
         }
+        // After the stages, so that what they decided last is signed too.
+        self.seal.0.stop();
+        if orderly && tokio::time::timeout(STAGES_DRAIN_MAX, self.seal.1).await.is_err() {
+            tracing::warn!("the last checkpoint was not signed; the first after the restart covers it");
+        }
         self.admin.0.stop();
         for listener in self.admin.1 {
             drop(listener.await);
         }
     }
+}
+
+fn seal_on(seal: seal::Worker) -> (StopSwitch, JoinHandle<()>) {
+    let (switch, stops) = task::stop();
+    (switch, task::spawn("seal", seal.run(stops)))
 }
 
 fn intake_ended(ended: Result<Result<(), IntakeError>, tokio::task::JoinError>) -> RunError {
@@ -355,6 +379,27 @@ async fn open_evidence(config: &Config, metrics: &Metrics, lock_wait: Duration) 
             }
         }
     }
+}
+
+/// What seals the log, and the key that verifies its checkpoints.
+async fn sealing(
+    config: &Config,
+    clock: &Clock,
+    metrics: &Metrics,
+    evidence: &Store,
+    ledger: &Arc<dyn Ledger>,
+) -> Result<(seal::Worker, Option<VerifierKey>), seal::BuildError> {
+    let (store, path) = (evidence.clone(), config.evidence.seal.key.clone());
+    let read = task::spawn_blocking(move || store.seal_key(&path)).await;
+    let key = read.unwrap_or_else(|panic| {
+        let path = config.evidence.seal.key.clone();
+        Err(KeyError::Io { path, source: std::io::Error::other(panic.to_string()) })
+    })?;
+    let public_key = key.verifier(&evidence_store::origin(evidence.log_id())).ok();
+    tracing::info!(public_key = public_key.as_ref().map(ToString::to_string), "checkpoints are verified with this key");
+    let (evidence, ledger) = (evidence.clone(), Arc::clone(ledger));
+    let worker = seal::Worker::new(evidence, ledger, key, &config.evidence.seal, clock.clone(), metrics.clone())?;
+    Ok((worker, public_key))
 }
 
 /// Opens the ledger, checks that it belongs to the log, and says where it stands.

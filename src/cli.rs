@@ -7,6 +7,7 @@ pub mod check;
 pub mod deliveries;
 pub mod demo;
 pub mod events;
+pub mod evidence;
 pub mod filter;
 pub mod healthcheck;
 pub mod jobs;
@@ -63,6 +64,8 @@ pub enum Command {
     Rejected(rejected::Args),
     /// Look at what deliveries became.
     Events(events::Args),
+    /// Verify the evidence log, and prove what is in it.
+    Evidence(evidence::Args),
     /// Look at long work, and stop it.
     Jobs(jobs::Args),
     /// Show how a gateway is.
@@ -156,6 +159,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Deliveries(args) => Box::pin(deliveries::run(args)).await,
         Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Events(args) => Box::pin(events::run(args)).await,
+        Command::Evidence(args) => Box::pin(evidence::run(args)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Secret(args) => secret::run(&args),

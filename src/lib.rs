@@ -45,6 +45,7 @@ pub mod message;
 pub mod model;
 pub mod net;
 pub mod provider;
+pub mod seal;
 pub mod task;
 pub mod telemetry;
 pub mod verify;

@@ -78,12 +78,22 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Params(query): 
             "not_taken_in": lag,
         },
         "ledger": ledger,
-        "integrity": Integrity::default(),
+        "integrity": integrity(&api).await,
         "disk": disk(&api, query.disk).await,
         "sources": sources(&api, &caller, now).await,
         "outbox": stats.map_or(Value::Null, |stats| count(stats.outbox_due).into()),
         "jobs_running": api.jobs.list().iter().filter(|job| job.finished_us.is_none()).count(),
     }))
+}
+
+async fn integrity(api: &Api) -> Integrity {
+    let evidence = api.evidence.clone();
+    let last = task::spawn_blocking(move || evidence.latest_checkpoint()).await;
+    let last = last.ok().and_then(Result::ok).flatten().map(|last| last.checkpoint);
+    Integrity {
+        public_key: api.public_key.as_ref().map(ToString::to_string),
+        checkpoint: last.map(|last| Checkpoint { size: last.size, at: last.time.unwrap_or_default() }),
+    }
 }
 
 /// Records that intake has yet to see; none when the ledger does not answer.

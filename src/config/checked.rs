@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use chain_config::Chain;
+use reqwest::Url;
 
 mod lifetime;
 mod source;
@@ -189,6 +190,21 @@ pub struct Evidence {
     pub watermarks: Watermarks,
     /// Where evidence goes before it is deleted here.
     pub archive: Option<Archive>,
+    /// Signed checkpoints.
+    pub seal: Seal,
+}
+
+/// `[evidence.seal]`
+#[derive(Clone)]
+pub struct Seal {
+    /// The file of the key that signs.
+    pub key: PathBuf,
+    /// Between checkpoints.
+    pub every: Duration,
+    /// Each checkpoint is appended to it.
+    pub publish_file: Option<PathBuf>,
+    /// Each checkpoint is posted to it; path and query may hold a token.
+    pub publish_url: Option<Url>,
 }
 
 /// `[ledger]`

@@ -101,6 +101,8 @@ pub struct Inner {
     pub finalized_age: Family<Chain, Gauge>,
     /// `_disk_free_bytes`
     pub disk_free: Gauge,
+    /// `_checkpoint_age_seconds`
+    pub checkpoint_age: Seconds,
     /// `_evidence_bytes`
     pub evidence_bytes: Gauge,
     /// `_disk_low`
@@ -153,6 +155,7 @@ impl Metrics {
             node_head_lag: Family::default(),
             finalized_age: Family::default(),
             disk_free: Gauge::default(),
+            checkpoint_age: Gauge::default(),
             evidence_bytes: Gauge::default(),
             disk_low: Gauge::default(),
             disk_shedding: Family::default(),
@@ -219,6 +222,12 @@ impl Inner {
         r.register("node_head_lag_blocks", "Blocks behind the highest head", self.node_head_lag.clone());
         r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
         r.register_with_unit("disk_free", "Free space under the log", Unit::Bytes, self.disk_free.clone());
+        r.register_with_unit(
+            "checkpoint_age",
+            "How long the oldest record without a checkpoint waits",
+            Unit::Seconds,
+            self.checkpoint_age.clone(),
+        );
         r.register_with_unit("evidence", "Size of the log", Unit::Bytes, self.evidence_bytes.clone());
         r.register("disk_low", "1 while free space is below the warning mark", self.disk_low.clone());
         r.register("disk_shedding", "1 while the source waits for disk space", self.disk_shedding.clone());

@@ -15,6 +15,8 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 #[expect(dead_code, reason = "the evidence log's own tests use the rest")]
 #[path = "../../evidence-store/tests/power/faulty.rs"]
 mod faulty;

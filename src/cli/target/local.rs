@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evidence_store::Store;
+use evidence_store::note::VerifierKey;
 use http_body_util::Full;
 use reqwest::{Method, Url};
 use serde_json::Value;
@@ -41,6 +42,7 @@ impl Local {
             opening.await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))??
         };
         let clock = Clock::system();
+        let public_key = public_key(&config, &evidence);
         let (_switch, draining) = task::stop();
         let metrics = Metrics::new();
         let api = Api::new(Parts {
@@ -54,6 +56,7 @@ impl Local {
             wakes: Wakes::default(),
             draining,
             started_us: None,
+            public_key,
         });
         let name = environment.get("USER").or_else(|| environment.get("LOGNAME"));
         let name = name.filter(|name| !name.is_empty()).map_or(NOBODY, String::as_str).to_owned();
@@ -90,6 +93,18 @@ fn configuration(folder: &Path, files: &[PathBuf], environment: &Environment) ->
     let mut environment = environment.clone();
     environment.insert("TOLLGATE__DATA_DIR".to_owned(), text.to_owned());
     Ok(config::load(files, &environment)?.config)
+}
+
+/// The public half of the key, where it is there: without it nothing is proved, and the rest works.
+fn public_key(config: &Config, evidence: &Store) -> Option<VerifierKey> {
+    let key = evidence_store::SealKey::read(&config.evidence.seal.key);
+    match key {
+        Ok(key) => key.verifier(&evidence_store::origin(evidence.log_id())).ok(),
+        Err(error) => {
+            tracing::warn!(%error, "signatures of checkpoints are not checked");
+            None
+        }
+    }
 }
 
 /// Opens both stores. Opening would make what is missing, so what is missing is refused before.

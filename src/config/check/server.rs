@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::{refuse_twice, size};
-use crate::config::checked::{Admin, Evidence, Ingress, Ledger, Shutdown, Source, Telemetry, Token};
+use crate::config::checked::{Admin, Evidence, Ingress, Ledger, Seal, Shutdown, Source, Telemetry, Token};
 use crate::config::raw::{File, server};
 use crate::config::read::Reader;
 
@@ -104,6 +104,7 @@ pub(super) fn evidence(raw: server::Evidence, data_dir: &Path, reader: &mut Read
     reader.derives("evidence.path", format!("{path:?}"));
     let watermarks = super::lifetime::watermarks(&raw.watermarks, raw.reserve.0, reader);
     let archive = super::lifetime::archive(raw.archive, reader);
+    let seal = seal(raw.seal, &path, reader);
     Evidence {
         path,
         reserve: raw.reserve.0,
@@ -111,6 +112,23 @@ pub(super) fn evidence(raw: server::Evidence, data_dir: &Path, reader: &mut Read
         repeats_max: u32::try_from(raw.repeats_max.0).unwrap_or(u32::MAX),
         watermarks,
         archive,
+        seal,
+    }
+}
+
+/// `[evidence.seal]`
+fn seal(raw: server::Seal, folder: &Path, reader: &mut Reader<'_>) -> Seal {
+    let key = raw.key.map_or_else(|| folder.join("seal.key"), |path| path.0);
+    reader.derives("evidence.seal.key", format!("{key:?}"));
+    if raw.publish_url.as_ref().is_some_and(|url| url.0.scheme() == "http" && !url.is_loopback()) {
+        let problem = "expected https: a checkpoint sent in the clear can be replaced on its way; found http";
+        reader.problem("evidence.seal.publish_url", problem, "use https, or a loopback address");
+    }
+    Seal {
+        key,
+        every: raw.every.0,
+        publish_file: raw.publish_file.map(|path| path.0),
+        publish_url: raw.publish_url.map(|url| url.0),
     }
 }
 

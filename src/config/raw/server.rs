@@ -4,14 +4,15 @@ use crate::config::raw::lifetime;
 use crate::config::read::Count;
 use crate::config::section::section;
 use crate::config::value::{
-    Block, Engine, Folder, Listen, LogFilter, LogFormat, Name, Role, SecretText, Size, Span, UrlPath,
+    Block, Engine, Folder, HttpUrl, Listen, LogFilter, LogFormat, Name, Role, SecretText, Size, Span, UrlPath,
 };
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
-const MINUTE: u64 = 60_000;
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
 
 section! {
     /// `[ingress]`
@@ -96,6 +97,21 @@ section! {
         watermarks: table lifetime::Watermarks;
         /// Where evidence goes before it is deleted here.
         archive: table lifetime::Archive;
+        /// Signed checkpoints of the log.
+        seal: table Seal;
+    }
+
+    /// `[evidence.seal]`
+    struct Seal {
+        /// The key that signs, a file of 32 bytes that only its owner may read; made on the first start. Without it
+        /// seal.key inside the log's folder.
+        key: optional Folder;
+        /// Between checkpoints, when the log grew.
+        every: default Span<SECOND, { 60 * MINUTE }> = "10s";
+        /// A file that each checkpoint is appended to.
+        publish_file: optional Folder;
+        /// Where each checkpoint is posted, as text. Plain http needs a loopback address.
+        publish_url: optional HttpUrl;
     }
 
     /// `[ledger]`

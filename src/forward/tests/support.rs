@@ -73,6 +73,12 @@ pub(super) fn config(destinations: Vec<Destination>) -> Arc<Config> {
             repeats_max: 64,
             watermarks: Watermarks::default(),
             archive: None,
+            seal: crate::config::Seal {
+                key: "seal.key".into(),
+                every: std::time::Duration::from_secs(10),
+                publish_file: None,
+                publish_url: None,
+            },
         },
         ledger: LedgerConfig { path: folder },
         sources: Vec::new(),

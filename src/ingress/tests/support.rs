@@ -291,6 +291,12 @@ fn config(folder: &std::path::Path) -> Config {
             repeats_max: 64,
             watermarks: config::Watermarks::default(),
             archive: None,
+            seal: config::Seal {
+                key: "seal.key".into(),
+                every: std::time::Duration::from_secs(10),
+                publish_file: None,
+                publish_url: None,
+            },
         },
         ledger: config::Ledger { path: folder.join("ledger.db") },
         sources: vec![source("orders", PATH, hmac(), SECRET)],

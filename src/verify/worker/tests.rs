@@ -213,6 +213,12 @@ fn config(data_dir: PathBuf) -> Config {
             repeats_max: 64,
             watermarks: config::Watermarks::default(),
             archive: None,
+            seal: config::Seal {
+                key: "seal.key".into(),
+                every: std::time::Duration::from_secs(10),
+                publish_file: None,
+                publish_url: None,
+            },
         },
         ledger: config::Ledger { path: data_dir.join("ledger.db") },
         sources: vec![source],

@@ -25,6 +25,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("archive", &["config", "digest", "task"]),
     ("watermark", &["config", "task", "telemetry"]),
     ("net", &["clock", "config", "task", "telemetry"]),
+    // Beside the stages: copies decisions into the log and signs it.
+    ("seal", &["clock", "config", "ledger", "task", "telemetry"]),
     // Stages.
     ("ingress", &["clock", "config", "digest", "model", "net", "provider", "task", "telemetry", "watermark"]),
     ("intake", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
@@ -61,12 +63,16 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     (&["rocksdb"], &["evidence-store"], "only the evidence log imports RocksDB"),
     (
         &["evidence_store"],
-        &["admin", "app", "cli", "demo", "ingress", "intake", "verify"],
+        &["admin", "app", "cli", "demo", "ingress", "intake", "seal", "verify"],
         "these append to the log, follow it or show it",
     ),
     (&["object_store", "zstd::"], &["archive"], "only the archive knows other stores and its own packing"),
-    (&["reqwest"], &["chain", "cli", "config", "demo", "forward"], "only these need it; config for its URLs"),
-    (&["reqwest::Client", "ClientBuilder"], &["chain", "cli", "demo", "forward"], "only these call others over HTTP"),
+    (&["reqwest"], &["chain", "cli", "config", "demo", "forward", "seal"], "only these need it; config for its URLs"),
+    (
+        &["reqwest::Client", "ClientBuilder"],
+        &["chain", "cli", "demo", "forward", "seal"],
+        "only these call others over HTTP",
+    ),
     (&["axum"], &["admin", "demo"], "routing belongs to the admin listener and the demo's backend"),
     (&["TcpListener", "UnixListener", "UdpSocket"], &["net", "demo"], "only net accepts connections"),
     (
