@@ -30,11 +30,14 @@ mod evidence;
 mod expectations;
 mod health;
 mod jobs;
+mod keeping;
 mod local;
 mod lookup;
+mod pauses;
 mod problem;
 mod rejected;
 mod status;
+mod stub;
 mod view;
 
 /// Largest request body: an expectation with its 4 KiB of metadata fits many times.
@@ -108,6 +111,14 @@ impl Api {
             .route("/evidence/checkpoint", get(evidence::checkpoint))
             .route("/evidence/proof/{id}", get(evidence::proof))
             .route("/status", get(status::show))
+            .route("/forwarding/pause", post(pauses::pause))
+            .route("/forwarding/resume", post(pauses::resume))
+            .route("/sources/{name}/pause", post(pauses::pause_source))
+            .route("/sources/{name}/resume", post(pauses::resume_source))
+            .route("/evidence/holds", get(keeping::holds))
+            .route("/evidence/hold", post(keeping::hold))
+            .route("/evidence/release", post(keeping::release))
+            .route("/evidence/erase", post(keeping::erase))
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::show))
             .route("/expectations", get(expectations::list))

@@ -126,6 +126,7 @@ impl App {
         let wakes = Wakes::default();
         let evidence = open_evidence(&config, &metrics, lock_wait).await?;
         let (ledger, cursor) = open_ledger(&config, &clock, &evidence).await?;
+        tell_pauses(&*ledger).await?;
         let watermarks = Watermarks::new(&config, &metrics);
         let ingress = Ingress::new(
             Arc::clone(&config),
@@ -400,6 +401,15 @@ async fn sealing(
     let (evidence, ledger) = (evidence.clone(), Arc::clone(ledger));
     let worker = seal::Worker::new(evidence, ledger, key, &config.evidence.seal, clock.clone(), metrics.clone())?;
     Ok((worker, public_key))
+}
+
+/// Whoever wonders why nothing is sent reads it here first.
+async fn tell_pauses(ledger: &dyn Ledger) -> Result<(), LedgerError> {
+    for pause in ledger.pauses().await? {
+        let (by, reason) = (&pause.by.name, pause.by.reason.as_deref().unwrap_or_default());
+        tracing::warn!(target = %pause.target, by, reason, "paused: it is not sent until `tollgate resume`");
+    }
+    Ok(())
 }
 
 /// Opens the ledger, checks that it belongs to the log, and says where it stands.

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod healthcheck;
 pub mod jobs;
 mod output;
+pub mod pause;
 pub mod progress;
 pub mod rejected;
 pub mod secret;
@@ -64,8 +65,12 @@ pub enum Command {
     Rejected(rejected::Args),
     /// Look at what deliveries became.
     Events(events::Args),
-    /// Verify the evidence log, and prove what is in it.
+    /// Verify the evidence log, prove what is in it, keep what must stay, erase what must go.
     Evidence(evidence::Args),
+    /// Stop sending: everything, to one destination, or about one source. Receiving goes on.
+    Pause(pause::Args),
+    /// Send again what a pause held.
+    Resume(pause::Args),
     /// Look at long work, and stop it.
     Jobs(jobs::Args),
     /// Show how a gateway is.
@@ -160,6 +165,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Events(args) => Box::pin(events::run(args)).await,
         Command::Evidence(args) => Box::pin(evidence::run(args)).await,
+        Command::Pause(args) => Box::pin(pause::run(args, true)).await,
+        Command::Resume(args) => Box::pin(pause::run(args, false)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Secret(args) => secret::run(&args),

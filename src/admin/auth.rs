@@ -32,7 +32,8 @@ pub(super) struct Who {
     pub(super) from: String,
 }
 
-/// Marks a request that was made in this process: it may what an operator may. No request from outside carries it.
+/// Marks a request that was made in this process: whoever may open the data folder may do anything with what is in
+/// it. No request from outside carries it.
 #[derive(Debug, Clone)]
 pub(super) struct InProcess {
     /// Who sits at the terminal.
@@ -58,8 +59,10 @@ pub(super) enum May {
     ReadJobs,
     /// Have the evidence checked.
     CheckEvidence,
-    /// Act: pause, back up, prune.
+    /// Act: pause, hold, prune.
     Operate,
+    /// Destroy what was stored, for ever.
+    Erase,
 }
 
 impl Caller {
@@ -82,6 +85,11 @@ impl Caller {
     /// For the audit trail.
     pub(super) fn who(&self) -> Who {
         Who { name: self.name.clone(), from: self.from.clone() }
+    }
+
+    /// Whether nothing is kept from it.
+    pub(super) fn sees_all(&self) -> bool {
+        self.sources.is_empty()
     }
 
     /// Whether a token limited to sources sees this one.
@@ -110,6 +118,10 @@ const fn allows(role: Role, what: May) -> bool {
             Role::Backend | Role::Viewer | Role::Auditor => false,
             Role::Operator | Role::Admin => true,
         },
+        May::Erase => match role {
+            Role::Backend | Role::Viewer | Role::Auditor | Role::Operator => false,
+            Role::Admin => true,
+        },
     }
 }
 
@@ -118,7 +130,7 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         if let Some(InProcess { name }) = parts.extensions.get() {
-            return Ok(Self { name: name.clone(), role: Role::Operator, sources: Vec::new(), from: "cli".to_owned() });
+            return Ok(Self { name: name.clone(), role: Role::Admin, sources: Vec::new(), from: "cli".to_owned() });
         }
         let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(Problem::unauthorized)?;
         let text = header.to_str().map_err(|_| Problem::unauthorized())?;
@@ -172,6 +184,8 @@ mod tests {
         assert!(allows(Role::Backend, May::WriteExpectations));
         assert!(!allows(Role::Operator, May::WriteExpectations));
         assert!(allows(Role::Auditor, May::CheckEvidence) && !allows(Role::Auditor, May::Operate));
+        assert!(!allows(Role::Operator, May::Erase));
+        assert!(allows(Role::Admin, May::Erase));
         assert!(!allows(Role::Backend, May::ReadStatus) && allows(Role::Viewer, May::ReadJobs));
     }
 }

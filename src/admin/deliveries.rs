@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use evidence_store::{Delivery, Entry, Head, Record, Removed, Stub};
+use evidence_store::{Entry, Head, Record, Removed, Stub};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,8 +13,8 @@ use super::auth::{Caller, May};
 use super::envelope::{Params, Segments};
 use super::events::ListQuery;
 use super::problem::{Answer, Problem, ok, page};
-use super::{Api, lookup, view};
-use crate::ledger::IdOf;
+use super::{Api, keeping, lookup, view};
+use crate::ledger::{DeliveryView, IdOf};
 use crate::task;
 
 /// `GET /deliveries`
@@ -26,12 +26,17 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): 
     page(&rows.iter().map(view::delivery).collect::<Vec<_>>(), next)
 }
 
-/// `GET /deliveries/{id}`: the record without its body.
+/// `GET /deliveries/{id}`: the record without its body; of a removed one what is left, and who removed it.
 pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadDeliveries)?;
     let id = lookup::id(&api, &caller, IdOf::Delivery, &id).await?;
-    let (place, stored) = delivery(&api, &caller, id).await?;
+    let (place, entry) = visible(&api, &caller, id).await?;
     let known = api.ledger.delivery(id).await.ok().flatten();
+    let stored = match entry {
+        Entry::Delivery(stored) => stored,
+        Entry::Stub(stub) => return ok(left(place, &stub, known.as_ref())),
+        Entry::Decision(_) => return Err(Problem::unknown("delivery")),
+    };
     let headers = caller.may(May::ReadBodies).is_ok().then(|| headers(&stored.headers));
     ok(json!({
         "delivery_id": stored.id,
@@ -63,7 +68,11 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): S
 pub(super) async fn raw(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadBodies)?;
     let id = lookup::id(&api, &caller, IdOf::Delivery, &id).await?;
-    let (_, stored) = delivery(&api, &caller, id).await?;
+    let stored = match visible(&api, &caller, id).await? {
+        (_, Entry::Delivery(stored)) => stored,
+        (place, Entry::Stub(stub)) => return Err(removed(place.seq, &stub)),
+        (_, Entry::Decision(_)) => return Err(Problem::unknown("delivery")),
+    };
     tracing::info!(token = caller.name, delivery_id = %id, "a raw body was read");
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
@@ -73,8 +82,8 @@ pub(super) async fn raw(State(api): State<Api>, caller: Caller, Segments(id): Se
     Ok((headers, stored.body).into_response())
 }
 
-/// The delivery and its place, if the caller may know of it; a removed one is a problem that says who did it and why.
-async fn delivery(api: &Api, caller: &Caller, id: Uuid) -> Result<(Head, Delivery), Problem> {
+/// The delivery, or what is left of it, and its place, if the caller may know of it.
+async fn visible(api: &Api, caller: &Caller, id: Uuid) -> Result<(Head, Entry), Problem> {
     let evidence = api.evidence.clone();
     let found = match task::spawn_blocking(move || evidence.delivery(id)).await {
         Ok(found) => found?,
@@ -82,11 +91,30 @@ async fn delivery(api: &Api, caller: &Caller, id: Uuid) -> Result<(Head, Deliver
     };
     let unknown = || Problem::unknown("delivery");
     let Record { seq, link, entry } = found.ok_or_else(unknown)?;
-    match entry {
-        Entry::Delivery(delivery) if caller.sees(&delivery.source) => Ok((Head { seq, link }, delivery)),
-        Entry::Stub(stub) if caller.sees(&stub.source) => Err(removed(seq, &stub)),
-        Entry::Delivery(_) | Entry::Stub(_) | Entry::Decision(_) => Err(unknown()),
-    }
+    let is_seen = match &entry {
+        Entry::Delivery(delivery) => caller.sees(&delivery.source),
+        Entry::Stub(stub) => caller.sees(&stub.source),
+        Entry::Decision(_) => false,
+    };
+    if is_seen { Ok((Head { seq, link }, entry)) } else { Err(unknown()) }
+}
+
+/// A removed delivery: its place in the log and its digests stay, and the log says who removed it and why.
+fn left(place: Head, stub: &Stub, known: Option<&DeliveryView>) -> Value {
+    json!({
+        "delivery_id": stub.delivery_id,
+        "seq": place.seq,
+        "link": hex::encode(place.link),
+        "source": stub.source,
+        "received_at": view::time(stub.received_us),
+        "body_bytes": stub.body_bytes,
+        "body_sha256": hex::encode(stub.body_sha256),
+        "meta_sha256": hex::encode(stub.meta_sha256),
+        "removed": keeping::removed(stub),
+        "event_id": known.and_then(|row| row.event_id),
+        "code": known.and_then(|row| row.code),
+        "taken_in": known.is_some(),
+    })
 }
 
 fn removed(seq: u64, stub: &Stub) -> Problem {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::envelope::Params;
-use crate::ledger::Stats;
-use crate::telemetry::metrics::{Destination, State as StateLabel};
+use crate::ledger::{Pause, PauseTarget, Stats};
+use crate::telemetry::metrics::{Destination, Source, State as StateLabel};
 
 /// The process runs. Asks nothing remote and nothing on disk.
 pub(super) async fn healthz() -> Response {
@@ -82,6 +82,9 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     if let Ok(stats) = api.ledger.stats(now_us).await {
         show(&api, &stats, now_us);
     }
+    if let Ok(pauses) = api.ledger.pauses().await {
+        show_pauses(&api, &pauses);
+    }
     let free = api.evidence.disk_free();
     api.watermarks.look(free);
     api.metrics.disk_free.set(clamp(free));
@@ -102,6 +105,21 @@ fn show(api: &Api, stats: &Stats, now_us: i64) {
     }
     api.metrics.oldest_unforwarded.set(age_seconds(stats.oldest_unforwarded_us, now_us));
     api.metrics.oldest_held.set(age_seconds(stats.oldest_held_us, now_us));
+}
+
+fn show_pauses(api: &Api, pauses: &[Pause]) {
+    let is_paused = |target: &PauseTarget| i64::from(pauses.iter().any(|pause| pause.target == *target));
+    api.metrics.forwarding_paused.set(is_paused(&PauseTarget::Forwarding));
+    // A source that is paused and configured no more holds its messages still.
+    let paused = pauses.iter().filter_map(|pause| match &pause.target {
+        PauseTarget::Source(name) => Some(name),
+        PauseTarget::Forwarding | PauseTarget::Destination(_) => None,
+    });
+    api.metrics.source_paused.clear();
+    for name in api.config.sources.iter().map(|source| &source.name).chain(paused) {
+        let gauge = api.metrics.source_paused.get_or_create(&Source::of(name));
+        gauge.set(is_paused(&PauseTarget::Source(name.clone())));
+    }
 }
 
 fn clamp(value: Option<u64>) -> i64 {

@@ -1,4 +1,4 @@
-//! The same API without a socket: commands at this machine call it in process, with an operator's rights.
+//! The same API without a socket: commands at this machine call it in process, with an admin's rights.
 
 use std::future::poll_fn;
 
@@ -11,8 +11,8 @@ use super::Api;
 use super::auth::InProcess;
 
 impl Api {
-    /// Answers a request that was made in this process by `name`: whoever may open the data folder may do what an
-    /// operator may. It goes through the same routes, roles and checks as one from outside.
+    /// Answers a request that was made in this process by `name`: whoever may open the data folder may do
+    /// what an admin may. It goes through the same routes, roles and checks as one from outside.
     ///
     /// # Errors
     /// When the answer's body does not come to its end.

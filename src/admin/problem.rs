@@ -60,6 +60,12 @@ impl Problem {
         self
     }
 
+    /// With something more to say.
+    pub(super) fn saying(mut self, more: &str) -> Self {
+        self.message.push_str(more);
+        self
+    }
+
     /// The envelope.
     pub(super) fn body(&self, request_id: &str) -> Bytes {
         envelope(self.code, &self.message, &self.details, request_id)
@@ -88,6 +94,11 @@ impl Problem {
     /// It was here, and was removed on purpose.
     pub(super) fn gone(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::GONE, code, message)
+    }
+
+    /// Whether there is no such thing.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
     }
 
     pub(super) fn conflict(message: impl Into<String>) -> Self {
@@ -151,6 +162,26 @@ impl From<evidence_store::ReadError> for Problem {
         };
         let message = format!("record {record} of the evidence log {way_out}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, message).with_details(json!({"record": record}))
+    }
+}
+
+impl From<evidence_store::ChangeError> for Problem {
+    fn from(error: evidence_store::ChangeError) -> Self {
+        use evidence_store::ChangeError;
+        match error {
+            ChangeError::Held(_) => Self::taken("HELD", error.to_string()),
+            ChangeError::Unknown(_) => Self::unknown("delivery"),
+            ChangeError::Read(error) => error.into(),
+            ChangeError::TooMany { .. } => Self::bad_request(error.to_string()),
+            ChangeError::Append(_) => {
+                tracing::warn!(%error, "the evidence log did not take a change");
+                Self::unavailable("the evidence log")
+            }
+            ChangeError::Reclaim(_) => {
+                tracing::error!(%error, "removed bytes are on the disk still");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "NOT_RECLAIMED", error.to_string())
+            }
+        }
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Params(query): 
         "integrity": integrity(&api).await,
         "disk": disk(&api, query.disk).await,
         "sources": sources(&api, &caller, now).await,
+        "pauses": pauses(&api, &caller).await,
         "outbox": stats.map_or(Value::Null, |stats| count(stats.outbox_due).into()),
         "jobs_running": api.jobs.list().iter().filter(|job| job.finished_us.is_none()).count(),
     }))
@@ -100,6 +101,11 @@ async fn integrity(api: &Api) -> Integrity {
 async fn cursor_lag(api: &Api, head: u64) -> Option<u64> {
     let cursor = api.ledger.cursor().await.ok()?;
     Some(head.saturating_sub(cursor.map_or(0, |cursor| cursor.seq)))
+}
+
+/// What is paused; none when the ledger does not answer.
+async fn pauses(api: &Api, caller: &Caller) -> Option<Vec<Value>> {
+    Some(super::pauses::shown(&api.ledger.pauses().await.ok()?, caller))
 }
 
 /// Each source with the last time that something rightly signed came.

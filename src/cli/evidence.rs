@@ -1,4 +1,5 @@
-//! `tollgate evidence`: verify the log, keep and compare its checkpoints, prove what is in it, check such a proof.
+//! `tollgate evidence`: verify the log, keep and compare its checkpoints, prove what is in it; what has to stay and what has
+//! to go.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use super::Failure;
 use super::target::{Target, TargetArgs};
 
 mod checkpoint;
+mod keep;
 mod prove;
 mod verify;
 
@@ -41,6 +43,18 @@ enum Verb {
     /// Check such a file with the public key alone: no gateway, no network.
     #[command(after_help = "Example:\n  tollgate evidence verify-bundle proof.json --key tollgate/…+1234abcd+AbCd…")]
     VerifyBundle(prove::CheckArgs),
+    /// Keep a delivery, all of an event or all of a source from being pruned or erased.
+    #[command(after_help = "Example:\n  tollgate evidence hold --source stripe-eu --reason 'audit of 2026'")]
+    Hold(keep::What),
+    /// Take a hold away.
+    #[command(after_help = "Example:\n  tollgate evidence release 0192ab4f --reason 'case 12 is closed'")]
+    Release(keep::What),
+    /// List what is held.
+    #[command(after_help = "Example:\n  tollgate evidence holds -o wide")]
+    Holds(keep::Holds),
+    /// Erase the body of a delivery for ever; its headers, its digests, who did it and why stay.
+    #[command(after_help = "Example:\n  tollgate evidence erase 0192ab4f --reason 'request 77 by the payer'")]
+    Erase(keep::Erase),
 }
 
 /// Runs it.
@@ -53,6 +67,10 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Verb::Checkpoint(verb) => checkpoint::run(&Target::open(&args.target).await?, &verb).await,
         Verb::Prove(verb) => prove::run(&Target::open(&args.target).await?, &verb).await,
         Verb::VerifyBundle(verb) => prove::check(&verb),
+        Verb::Hold(verb) => keep::change(&Target::open(&args.target).await?, "hold", verb).await,
+        Verb::Release(verb) => keep::change(&Target::open(&args.target).await?, "release", verb).await,
+        Verb::Holds(verb) => keep::holds(&Target::open(&args.target).await?, verb).await,
+        Verb::Erase(verb) => keep::erase(&Target::open(&args.target).await?, verb).await,
     }
 }
 

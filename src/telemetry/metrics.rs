@@ -99,6 +99,10 @@ pub struct Inner {
     pub node_head_lag: Family<Node, Gauge>,
     /// `_finalized_age_seconds{chain}`
     pub finalized_age: Family<Chain, Gauge>,
+    /// `_forwarding_paused`: 1 while nothing is sent at all.
+    pub forwarding_paused: Gauge,
+    /// `_source_paused{source}`: 1 while nothing is sent about the source.
+    pub source_paused: Family<Source, Gauge>,
     /// `_disk_free_bytes`
     pub disk_free: Gauge,
     /// `_checkpoint_age_seconds`
@@ -154,6 +158,8 @@ impl Metrics {
             rpc: seconds(),
             node_head_lag: Family::default(),
             finalized_age: Family::default(),
+            forwarding_paused: Gauge::default(),
+            source_paused: Family::default(),
             disk_free: Gauge::default(),
             checkpoint_age: Gauge::default(),
             evidence_bytes: Gauge::default(),
@@ -221,6 +227,8 @@ impl Inner {
         r.register_with_unit("rpc_duration", "One JSON-RPC call", Unit::Seconds, self.rpc.clone());
         r.register("node_head_lag_blocks", "Blocks behind the highest head", self.node_head_lag.clone());
         r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
+        r.register("forwarding_paused", "Nothing is sent", self.forwarding_paused.clone());
+        r.register("source_paused", "Nothing is sent about a source", self.source_paused.clone());
         r.register_with_unit("disk_free", "Free space under the log", Unit::Bytes, self.disk_free.clone());
         r.register_with_unit(
             "checkpoint_age",

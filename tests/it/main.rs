@@ -25,11 +25,15 @@ mod identity;
 #[cfg(test)]
 mod interop;
 #[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod operate;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod pause;
 #[cfg(test)]
 mod power;
 #[cfg(test)]

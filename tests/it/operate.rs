@@ -9,30 +9,30 @@ use crate::support::gateway::{ADMIN_TOKEN, Gateway, Setup, Site, VIEWER_TOKEN, t
 use crate::support::money::card;
 
 /// What a command wrote, and how it ended.
-struct Told {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Told {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Told {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in:\n{}", self.out))
     }
 
-    fn lines(&self) -> Vec<&str> {
+    pub(crate) fn lines(&self) -> Vec<&str> {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         self.out.lines().collect()
     }
 
-    fn fails(&self, code: i32, words: &str) {
+    pub(crate) fn fails(&self, code: i32, words: &str) {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         assert!(self.err.contains(words), "expected {words:?} in:\n{}", self.err);
     }
 }
 
-fn told(mut command: Command, input: &str) -> Told {
+pub(crate) fn told(mut command: Command, input: &str) -> Told {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
@@ -42,7 +42,7 @@ fn told(mut command: Command, input: &str) -> Told {
 }
 
 /// A command against the running gateway, with this token.
-fn ask(site: &Site, gateway: &Gateway, token: &str, arguments: &[&str], input: &str) -> Told {
+pub(crate) fn ask(site: &Site, gateway: &Gateway, token: &str, arguments: &[&str], input: &str) -> Told {
     let mut command = site.command();
     command.args(arguments).args(["--admin", &format!("http://{}", gateway.admin)]);
     command.env("TOLLGATE_ADMIN_TOKEN", token);
@@ -50,7 +50,7 @@ fn ask(site: &Site, gateway: &Gateway, token: &str, arguments: &[&str], input: &
 }
 
 /// A command against the stopped gateway's data.
-fn open(site: &Site, arguments: &[&str]) -> Told {
+pub(crate) fn open(site: &Site, arguments: &[&str]) -> Told {
     let mut command = site.command();
     command.args(arguments).args(["--data", &text(&site.data())]);
     told(command, "")

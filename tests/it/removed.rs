@@ -49,7 +49,10 @@ async fn a_removed_delivery_is_answered_410_with_who_when_and_why() {
 
     // The log now ends with decisions, which the ledger has not seen.
     let gateway = site.start();
-    let pruned = gone(&gateway, ids[0], "", VIEWER_TOKEN).await;
+    let left = gateway.admin("GET", &format!("/api/v1/deliveries/{}", ids[0]), VIEWER_TOKEN, None).await;
+    assert_eq!((left.status, left.text("/data/removed/what").as_str()), (200, "pruned"));
+    assert_eq!(left.text("/data/removed/reason"), "older than a year");
+    let pruned = gone(&gateway, ids[0], "/raw", ADMIN_TOKEN).await;
     assert_eq!(
         (pruned["code"].as_str(), pruned["details"]["reason"].as_str()),
         (Some("PRUNED"), Some("older than a year"))
