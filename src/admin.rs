@@ -23,6 +23,7 @@ use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
 
 mod auth;
+mod backups;
 mod deliveries;
 mod envelope;
 mod events;
@@ -111,6 +112,7 @@ impl Api {
             .route("/evidence/checkpoint", get(evidence::checkpoint))
             .route("/evidence/proof/{id}", get(evidence::proof))
             .route("/status", get(status::show))
+            .route("/backups", get(backups::list))
             .route("/forwarding/pause", post(pauses::pause))
             .route("/forwarding/resume", post(pauses::resume))
             .route("/sources/{name}/pause", post(pauses::pause_source))

@@ -24,7 +24,7 @@ use crate::task::{self, Stop, StopSwitch, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
 use crate::watermark::Watermarks;
-use crate::{forward, seal, verify};
+use crate::{backup, forward, seal, verify};
 
 /// Between looks at a folder that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -127,6 +127,7 @@ impl App {
         let evidence = open_evidence(&config, &metrics, lock_wait).await?;
         let (ledger, cursor) = open_ledger(&config, &clock, &evidence).await?;
         tell_pauses(&*ledger).await?;
+        note_last_backup(&config, &metrics).await;
         let watermarks = Watermarks::new(&config, &metrics);
         let ingress = Ingress::new(
             Arc::clone(&config),
@@ -410,6 +411,14 @@ async fn tell_pauses(ledger: &dyn Ledger) -> Result<(), LedgerError> {
         tracing::warn!(target = %pause.target, by, reason, "paused: it is not sent until `tollgate resume`");
     }
     Ok(())
+}
+
+/// The newest backup was made by an earlier run.
+async fn note_last_backup(config: &Config, metrics: &Metrics) {
+    let folder = config.backup.path.clone();
+    if let Ok(Some(newest)) = task::spawn_blocking(move || backup::newest(&folder)).await {
+        metrics.backup_last_success.set(newest.as_second());
+    }
 }
 
 /// Opens the ledger, checks that it belongs to the log, and says where it stands.

@@ -3,6 +3,7 @@
 //! Exit codes are a contract (see [`Exit`]): scripts and supervisors tell a wrong configuration from a failed run.
 
 pub mod ask;
+pub mod backup;
 pub mod check;
 pub mod deliveries;
 pub mod demo;
@@ -15,6 +16,7 @@ mod output;
 pub mod pause;
 pub mod progress;
 pub mod rejected;
+pub mod restore;
 pub mod secret;
 pub mod send;
 pub mod serve;
@@ -71,6 +73,10 @@ pub enum Command {
     Pause(pause::Args),
     /// Send again what a pause held.
     Resume(pause::Args),
+    /// Copy log, ledger and settings at one point, and check such copies.
+    Backup(backup::Args),
+    /// Make a gateway's data of a backup; it starts with forwarding paused.
+    Restore(restore::Args),
     /// Look at long work, and stop it.
     Jobs(jobs::Args),
     /// Show how a gateway is.
@@ -167,6 +173,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Evidence(args) => Box::pin(evidence::run(args)).await,
         Command::Pause(args) => Box::pin(pause::run(args, true)).await,
         Command::Resume(args) => Box::pin(pause::run(args, false)).await,
+        Command::Backup(args) => Box::pin(backup::run(args)).await,
+        Command::Restore(args) => Box::pin(restore::run(args)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Secret(args) => secret::run(&args),

@@ -53,7 +53,10 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Loaded, Prob
     let config = raw::File::read(&root, "", &mut reader).and_then(|file| check::config(file, &mut reader));
     problems.append(&mut reader.problems);
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, effective: reader.effective }),
+        Some(mut config) if problems.is_empty() => {
+            config.backup.settings = files::named(paths);
+            Ok(Loaded { config, effective: reader.effective })
+        }
         _ => Err(Problems(problems)),
     }
 }
@@ -78,6 +81,7 @@ pub fn of_folder(folder: &Path) -> Result<Config, Problems> {
             config.sources.clear();
             config.evidence.path = folder.join("evidence");
             config.ledger.path = folder.join("ledger.db");
+            config.backup.path = folder.join("backups");
             config.data_dir = folder.to_owned();
             Ok(config)
         }

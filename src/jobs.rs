@@ -134,6 +134,13 @@ impl Progress {
         *held(&self.0.doing) = doing.into();
     }
 
+    /// How far it is: units done, units in all where known, and what it is doing.
+    #[must_use]
+    pub fn seen(&self) -> (u64, Option<u64>, String) {
+        let total = self.0.total.load(Ordering::Relaxed);
+        (self.0.done.load(Ordering::Relaxed), (total != 0).then_some(total), held(&self.0.doing).clone())
+    }
+
     /// Whether to stop at the next place where stopping is safe. Work that does answers `Err` with how far it came.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -164,14 +171,8 @@ struct Entry {
 
 impl Entry {
     fn shown(&self) -> Job {
-        let tally = &self.progress.0;
-        let total = tally.total.load(Ordering::Relaxed);
-        Job {
-            done: tally.done.load(Ordering::Relaxed),
-            total: (total != 0).then_some(total),
-            doing: held(&tally.doing).clone(),
-            ..self.job.clone()
-        }
+        let (done, total, doing) = self.progress.seen();
+        Job { done, total, doing, ..self.job.clone() }
     }
 
     fn is_running(&self) -> bool {

@@ -19,6 +19,7 @@
 //! | [`ledger`] | what is known and due; the only module with SQL |
 //! | [`message`] | what the backend receives, rendered once |
 //! | [`model`] | the words of the product as types |
+//! | [`backup`] | log, ledger and settings at one point, and back |
 //! | [`jobs`] | long work that operators start |
 //! | [`config`] | files and environment to one checked value |
 //! | [`admin`] | the operators' and the backend's HTTP API |
@@ -30,6 +31,7 @@
 pub mod admin;
 pub mod app;
 pub mod archive;
+pub mod backup;
 pub mod chain;
 pub mod cli;
 pub mod clock;

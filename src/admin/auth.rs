@@ -61,6 +61,8 @@ pub(super) enum May {
     CheckEvidence,
     /// Act: pause, hold, prune.
     Operate,
+    /// Take a copy of everything to where others may read it.
+    BackUp,
     /// Destroy what was stored, for ever.
     Erase,
 }
@@ -118,7 +120,7 @@ const fn allows(role: Role, what: May) -> bool {
             Role::Backend | Role::Viewer | Role::Auditor => false,
             Role::Operator | Role::Admin => true,
         },
-        May::Erase => match role {
+        May::BackUp | May::Erase => match role {
             Role::Backend | Role::Viewer | Role::Auditor | Role::Operator => false,
             Role::Admin => true,
         },
@@ -184,8 +186,8 @@ mod tests {
         assert!(allows(Role::Backend, May::WriteExpectations));
         assert!(!allows(Role::Operator, May::WriteExpectations));
         assert!(allows(Role::Auditor, May::CheckEvidence) && !allows(Role::Auditor, May::Operate));
-        assert!(!allows(Role::Operator, May::Erase));
-        assert!(allows(Role::Admin, May::Erase));
+        assert!(!allows(Role::Operator, May::BackUp) && !allows(Role::Operator, May::Erase));
+        assert!(allows(Role::Admin, May::BackUp) && allows(Role::Admin, May::Erase));
         assert!(!allows(Role::Backend, May::ReadStatus) && allows(Role::Viewer, May::ReadJobs));
     }
 }

@@ -29,13 +29,15 @@ use super::problem::{Answer, Problem, ok, page, success};
 use super::view;
 use crate::jobs::{Job, JobBusy, JobKind, Progress};
 
+mod backup;
 mod verify;
 
 /// Who may start, and cancel, a kind.
 const fn right(kind: JobKind) -> May {
     match kind {
         JobKind::Verify => May::CheckEvidence,
-        JobKind::Backup | JobKind::Prune | JobKind::Archive | JobKind::Import => May::Operate,
+        JobKind::Backup => May::BackUp,
+        JobKind::Prune | JobKind::Archive | JobKind::Import => May::Operate,
     }
 }
 
@@ -43,7 +45,7 @@ const fn right(kind: JobKind) -> May {
 fn begin(api: &Api, who: &Who, kind: JobKind, params: &Value) -> Result<Uuid, Problem> {
     match kind {
         JobKind::Verify => verify::begin(api, who, params),
-        JobKind::Backup => Err(not_offered(kind)),
+        JobKind::Backup => backup::begin(api, who, params),
         JobKind::Prune => Err(not_offered(kind)),
         JobKind::Archive => Err(not_offered(kind)),
         JobKind::Import => Err(not_offered(kind)),
@@ -51,7 +53,7 @@ fn begin(api: &Api, who: &Who, kind: JobKind, params: &Value) -> Result<Uuid, Pr
 }
 
 fn not_offered(kind: JobKind) -> Problem {
-    let message = format!("this release has no job of kind {}; there is: verify", kind.as_str());
+    let message = format!("this release has no job of kind {}; there are: verify, backup", kind.as_str());
     Problem::invalid("JOB_UNSUPPORTED", message)
 }
 

@@ -4,12 +4,18 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinHandle;
 
 use super::output::note;
 use super::table::printable;
+use super::{Exit, Failure};
+use crate::jobs::Progress;
 
 /// Between lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// Between looks at work of this process.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// One piece of work. Dropping it takes the bar away.
 pub struct Bar {
@@ -50,6 +56,24 @@ impl Bar {
             let total = total.map(|total| format!(" of {total}")).unwrap_or_default();
             let doing = if doing.is_empty() { doing } else { format!(", {doing}") };
             note(&format!("{}: {done}{total}{doing}", self.what));
+        }
+    }
+}
+
+/// Waits for work of this process, and shows how far it is.
+///
+/// # Errors
+/// When the work ended by a defect.
+pub async fn follow<T>(what: &str, progress: &Progress, work: JoinHandle<T>) -> Result<T, Failure> {
+    let mut bar = Bar::new(what);
+    let mut work = work;
+    loop {
+        match tokio::time::timeout(BETWEEN_LOOKS, &mut work).await {
+            Ok(done) => return done.map_err(|error| Failure::new(Exit::Failed, error.to_string())),
+            Err(_) => {
+                let (done, total, doing) = progress.seen();
+                bar.at(done, total, &doing);
+            }
         }
     }
 }

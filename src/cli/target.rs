@@ -16,6 +16,7 @@ mod local;
 mod remote;
 
 use local::Local;
+pub(super) use local::operator;
 use remote::Remote;
 
 /// Where the admin listener is unless configured otherwise.

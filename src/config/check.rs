@@ -26,9 +26,11 @@ pub(super) fn config(file: File, reader: &mut Reader<'_>) -> Option<Config> {
     let data_dir = file.data_dir.0;
     let evidence = server::evidence(file.evidence, &data_dir, reader);
     let ledger = server::ledger(file.ledger, &data_dir, reader);
+    let backup = server::backup(file.backup, &data_dir, reader);
     Some(Config {
         evidence,
         ledger,
+        backup,
         data_dir,
         ingress: server::ingress(file.ingress),
         admin,

@@ -37,6 +37,8 @@ pub struct Config {
     pub evidence: Evidence,
     /// The ledger.
     pub ledger: Ledger,
+    /// Copies of both.
+    pub backup: Backup,
     /// Webhook endpoints; names and paths are unique.
     pub sources: Vec<Source>,
     /// Verification rules.
@@ -212,6 +214,15 @@ pub struct Seal {
 pub struct Ledger {
     /// SQLite file.
     pub path: PathBuf,
+}
+
+/// `[backup]`
+#[derive(Clone, Default)]
+pub struct Backup {
+    /// Where backups go.
+    pub path: PathBuf,
+    /// The files that this configuration was read from, in order: they go with a backup.
+    pub settings: Vec<PathBuf>,
 }
 
 /// `[verification]`

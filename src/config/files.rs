@@ -27,6 +27,11 @@ pub(super) fn read(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Node {
     root
 }
 
+/// The files that were read, for what copies them.
+pub(super) fn named(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().filter_map(|path| expand(path).ok()).flatten().collect()
+}
+
 fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);

@@ -29,6 +29,8 @@ section! {
         evidence: table server::Evidence;
         /// The ledger.
         ledger: table server::Ledger;
+        /// Copies of both.
+        backup: table server::Backup;
         /// Webhook endpoints, one entry a provider account.
         sources: list sources::Source;
         /// What makes a payment verified.

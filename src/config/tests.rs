@@ -75,6 +75,8 @@ fn the_defaults_are_those_of_the_contract() {
     let config = defaults();
     assert_eq!(config.data_dir, PathBuf::from("data"));
     assert_eq!(config.evidence.path, PathBuf::from("data/evidence"));
+    assert_eq!(config.backup.path, PathBuf::from("data/backups"));
+    assert_eq!(config.backup.settings.len(), 1, "the file goes with a backup");
     assert_eq!(config.ledger.path, PathBuf::from("data/ledger.db"));
     assert_eq!(config.ingress.listen, "0.0.0.0:8080".parse().unwrap());
     assert_eq!((config.ingress.max_body, config.ingress.max_headers), (1_048_576, 32_768));

@@ -26,6 +26,7 @@ mod claims;
 mod confirm;
 mod copy;
 mod due;
+mod examine;
 mod expectations;
 mod follow;
 mod intake;
@@ -42,6 +43,7 @@ mod verdict;
 mod writer;
 
 pub use copy::renew;
+pub use examine::{Examined, examine};
 pub use place::OpenError;
 
 /// The embedded engine.

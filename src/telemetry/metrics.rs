@@ -103,6 +103,8 @@ pub struct Inner {
     pub forwarding_paused: Gauge,
     /// `_source_paused{source}`: 1 while nothing is sent about the source.
     pub source_paused: Family<Source, Gauge>,
+    /// `_backup_last_success_timestamp_seconds`
+    pub backup_last_success: Gauge,
     /// `_disk_free_bytes`
     pub disk_free: Gauge,
     /// `_checkpoint_age_seconds`
@@ -160,6 +162,7 @@ impl Metrics {
             finalized_age: Family::default(),
             forwarding_paused: Gauge::default(),
             source_paused: Family::default(),
+            backup_last_success: Gauge::default(),
             disk_free: Gauge::default(),
             checkpoint_age: Gauge::default(),
             evidence_bytes: Gauge::default(),
@@ -229,6 +232,12 @@ impl Inner {
         r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
         r.register("forwarding_paused", "Nothing is sent", self.forwarding_paused.clone());
         r.register("source_paused", "Nothing is sent about a source", self.source_paused.clone());
+        r.register_with_unit(
+            "backup_last_success_timestamp",
+            "Last backup that was whole",
+            Unit::Seconds,
+            self.backup_last_success.clone(),
+        );
         r.register_with_unit("disk_free", "Free space under the log", Unit::Bytes, self.disk_free.clone());
         r.register_with_unit(
             "checkpoint_age",

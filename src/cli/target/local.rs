@@ -58,8 +58,7 @@ impl Local {
             started_us: None,
             public_key,
         });
-        let name = environment.get("USER").or_else(|| environment.get("LOGNAME"));
-        let name = name.filter(|name| !name.is_empty()).map_or(NOBODY, String::as_str).to_owned();
+        let name = operator(&environment);
         let base = Url::parse("http://in-process").map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         Ok(Self { api, name, base })
     }
@@ -81,6 +80,12 @@ impl Local {
         let (parts, body) = answer.into_parts();
         Ok(Reply { status: parts.status, body })
     }
+}
+
+/// Who sits at the terminal, as far as the system says.
+pub(in crate::cli) fn operator(environment: &Environment) -> String {
+    let name = environment.get("USER").or_else(|| environment.get("LOGNAME"));
+    name.filter(|name| !name.is_empty()).map_or(NOBODY, String::as_str).to_owned()
 }
 
 /// The gateway's own configuration with the folder laid over it, or the defaults.

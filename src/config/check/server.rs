@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::{refuse_twice, size};
-use crate::config::checked::{Admin, Evidence, Ingress, Ledger, Seal, Shutdown, Source, Telemetry, Token};
+use crate::config::checked::{Admin, Backup, Evidence, Ingress, Ledger, Seal, Shutdown, Source, Telemetry, Token};
 use crate::config::raw::{File, server};
 use crate::config::read::Reader;
 
@@ -137,4 +137,11 @@ pub(super) fn ledger(raw: server::Ledger, data_dir: &Path, reader: &mut Reader<'
     let path = raw.path.map_or_else(|| data_dir.join("ledger.db"), |path| path.0);
     reader.derives("ledger.path", format!("{path:?}"));
     Ledger { path }
+}
+
+/// `[backup]`
+pub(super) fn backup(raw: server::Backup, data_dir: &Path, reader: &mut Reader<'_>) -> Backup {
+    let path = raw.path.map_or_else(|| data_dir.join("backups"), |path| path.0);
+    reader.derives("backup.path", format!("{path:?}"));
+    Backup { path, settings: Vec::new() }
 }

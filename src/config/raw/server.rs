@@ -1,4 +1,4 @@
-//! `[ingress]`, `[admin]`, `[telemetry]`, `[shutdown]`, `[evidence]`, `[ledger]`.
+//! `[ingress]`, `[admin]`, `[telemetry]`, `[shutdown]`, `[evidence]`, `[ledger]`, `[backup]`.
 
 use crate::config::raw::lifetime;
 use crate::config::read::Count;
@@ -119,6 +119,12 @@ section! {
         /// Where events and messages are kept.
         engine: default Engine = "sqlite";
         /// The database file; without it ledger.db inside data_dir.
+        path: optional Folder;
+    }
+
+    /// `[backup]`
+    struct Backup {
+        /// Where backups go, each a folder; without it backups inside data_dir. Better another disk.
         path: optional Folder;
     }
 }

@@ -81,6 +81,7 @@ pub(super) fn config(destinations: Vec<Destination>) -> Arc<Config> {
             },
         },
         ledger: LedgerConfig { path: folder },
+        backup: crate::config::Backup::default(),
         sources: Vec::new(),
         verification: Verification {
             require_expectation: true,

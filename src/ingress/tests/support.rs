@@ -299,6 +299,7 @@ fn config(folder: &std::path::Path) -> Config {
             },
         },
         ledger: config::Ledger { path: folder.join("ledger.db") },
+        backup: config::Backup::default(),
         sources: vec![source("orders", PATH, hmac(), SECRET)],
         verification: config::Verification {
             require_expectation: true,

@@ -23,7 +23,7 @@ const STATEMENTS: usize = 192;
 const APPLICATION_ID: i64 = 0x544C_4754;
 
 /// What this program reads and writes; `user_version` in the file's header.
-const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// One batch a version, applied in order inside one transaction.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];

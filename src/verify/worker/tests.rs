@@ -221,6 +221,7 @@ fn config(data_dir: PathBuf) -> Config {
             },
         },
         ledger: config::Ledger { path: data_dir.join("ledger.db") },
+        backup: config::Backup::default(),
         sources: vec![source],
         verification: verification(),
         chains: chains(),

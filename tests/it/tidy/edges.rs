@@ -35,9 +35,12 @@ const EDGES: &[(&str, &[&str])] = &[
     // The operators' and the backend's API: it reads records and knows no stage. An expectation's request id is
     // normalised as the provider's own claims are.
     ("jobs", &["clock", "task"]),
+    // What the stores cannot say alone: both at one point.
+    ("backup", &["config", "digest", "jobs", "ledger", "task"]),
     (
         "admin",
         &[
+            "backup",
             "clock",
             "config",
             "digest",
@@ -63,7 +66,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     (&["rocksdb"], &["evidence-store"], "only the evidence log imports RocksDB"),
     (
         &["evidence_store"],
-        &["admin", "app", "cli", "demo", "ingress", "intake", "seal", "verify"],
+        &["admin", "app", "backup", "cli", "demo", "ingress", "intake", "seal", "verify"],
         "these append to the log, follow it or show it",
     ),
     (&["object_store", "zstd::"], &["archive"], "only the archive knows other stores and its own packing"),
