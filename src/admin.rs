@@ -22,6 +22,7 @@ use crate::task::{Stop, Wakes};
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
 
+mod audit;
 mod auth;
 mod backups;
 mod deliveries;
@@ -29,6 +30,8 @@ mod envelope;
 mod events;
 mod evidence;
 mod expectations;
+mod feed;
+mod find;
 mod health;
 mod jobs;
 mod keeping;
@@ -121,6 +124,9 @@ impl Api {
             .route("/evidence/hold", post(keeping::hold))
             .route("/evidence/release", post(keeping::release))
             .route("/evidence/erase", post(keeping::erase))
+            .route("/audit", get(audit::list))
+            .route("/feed", get(feed::read))
+            .route("/find", get(find::find))
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::show))
             .route("/expectations", get(expectations::list))

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub mod entry;
+mod sought;
 pub mod sqlite;
 pub mod state;
 pub mod sums;
@@ -15,6 +16,7 @@ pub mod sums;
 mod conformance;
 
 pub use entry::*;
+pub use sought::Sought;
 
 use crate::model::{EventId, WebhookId};
 
@@ -99,11 +101,12 @@ pub trait Ledger: Send + Sync + 'static {
 
     // ---- expectations
 
-    /// Puts an expectation and wakes, in the same transaction, every undetermined or held event it names.
+    /// Puts an expectation and wakes, in the same transaction, every undetermined or held event it names. The audit
+    /// says who did, unless nothing changed.
     fn put_expectation(&self, put: PutExpectation) -> Answer<'_, PutOutcome>;
 
-    /// Cancels one that nothing has claimed.
-    fn cancel_expectation(&self, id: &str, now_us: i64) -> Answer<'_, CancelOutcome>;
+    /// Cancels one that nothing has claimed. The audit says who did, unless it was cancelled before.
+    fn cancel_expectation(&self, id: &str, by: Who, now_us: i64) -> Answer<'_, CancelOutcome>;
 
     /// Ends open expectations whose deadline and grace are over; says how many. Repeating it is safe. Money that was
     /// mined in time still completes them.
@@ -117,8 +120,11 @@ pub trait Ledger: Send + Sync + 'static {
 
     // ---- reading
 
-    /// Deliveries, newest first.
-    fn deliveries(&self, filter: Filter) -> Answer<'_, Vec<DeliveryView>>;
+    /// Deliveries, newest first; they fit a filter of events by their event.
+    ///
+    /// Following `next` to the end gives every row that was there at the first page and fitted all the while, once,
+    /// whatever is written meanwhile. No page looks at more than a fixed number of rows.
+    fn deliveries(&self, filter: Filter) -> Answer<'_, Page<DeliveryView>>;
 
     /// One delivery as the ledger knows it. Absent while intake has not reached it.
     fn delivery(&self, id: uuid::Uuid) -> Answer<'_, Option<DeliveryView>>;
@@ -126,8 +132,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// Ids from `low` to `high`, each with its source, in order: what begins with the digits that a person typed.
     fn ids(&self, of: IdOf, low: uuid::Uuid, high: uuid::Uuid, limit: usize) -> Answer<'_, Vec<(uuid::Uuid, String)>>;
 
-    /// Events, newest first.
-    fn events(&self, filter: Filter) -> Answer<'_, Vec<EventView>>;
+    /// Events, newest first; as [`Self::deliveries`].
+    fn events(&self, filter: Filter) -> Answer<'_, Page<EventView>>;
+
+    /// Expectations that are known by this: their id, their key, or, while they are open, a recipient. At most
+    /// `limit`.
+    fn expectations_for(&self, sought: Sought, limit: usize) -> Answer<'_, Vec<ExpectationView>>;
 
     /// One event with its trace, deliveries, messages and attempts.
     fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>>;
@@ -171,8 +181,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// and too large values replaced by a note, so that nothing that was done goes unrecorded.
     fn audit_add(&self, entry: AuditEntry) -> Answer<'_, u64>;
 
-    /// The audit, newest first.
-    fn audit(&self, filter: AuditFilter) -> Answer<'_, Vec<AuditRecord>>;
+    /// The audit, newest first. No page looks at more than a fixed number of entries.
+    fn audit(&self, filter: AuditFilter) -> Answer<'_, Page<AuditRecord>>;
 
     // ---- lifetime
 

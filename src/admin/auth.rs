@@ -32,6 +32,12 @@ pub(super) struct Who {
     pub(super) from: String,
 }
 
+impl From<Who> for crate::ledger::Who {
+    fn from(who: Who) -> Self {
+        Self { name: who.name, from: who.from, reason: None }
+    }
+}
+
 /// Marks a request that was made in this process: whoever may open the data folder may do anything with what is in
 /// it. No request from outside carries it.
 #[derive(Debug, Clone)]
@@ -59,6 +65,10 @@ pub(super) enum May {
     ReadJobs,
     /// Have the evidence checked.
     CheckEvidence,
+    /// See who did what.
+    ReadAudit,
+    /// Take messages: what is handed out counts as sent.
+    ReadFeed,
     /// Act: pause, hold, prune.
     Operate,
     /// Take a copy of everything to where others may read it.
@@ -108,13 +118,17 @@ const fn allows(role: Role, what: May) -> bool {
             Role::Backend => false,
             Role::Viewer | Role::Auditor | Role::Operator | Role::Admin => true,
         },
-        May::ReadBodies | May::CheckEvidence => match role {
+        May::ReadBodies | May::CheckEvidence | May::ReadAudit => match role {
             Role::Backend | Role::Viewer => false,
             Role::Auditor | Role::Operator | Role::Admin => true,
         },
         May::WriteExpectations => match role {
             Role::Backend | Role::Admin => true,
             Role::Viewer | Role::Auditor | Role::Operator => false,
+        },
+        May::ReadFeed => match role {
+            Role::Viewer | Role::Auditor => false,
+            Role::Backend | Role::Operator | Role::Admin => true,
         },
         May::Operate => match role {
             Role::Backend | Role::Viewer | Role::Auditor => false,
@@ -188,6 +202,8 @@ mod tests {
         assert!(allows(Role::Auditor, May::CheckEvidence) && !allows(Role::Auditor, May::Operate));
         assert!(!allows(Role::Operator, May::BackUp) && !allows(Role::Operator, May::Erase));
         assert!(allows(Role::Admin, May::BackUp) && allows(Role::Admin, May::Erase));
+        assert!(allows(Role::Auditor, May::ReadAudit) && !allows(Role::Viewer, May::ReadAudit));
+        assert!(allows(Role::Backend, May::ReadFeed) && !allows(Role::Auditor, May::ReadFeed));
         assert!(!allows(Role::Backend, May::ReadStatus) && allows(Role::Viewer, May::ReadJobs));
     }
 }

@@ -13,17 +13,16 @@ use super::auth::{Caller, May};
 use super::envelope::{Params, Segments};
 use super::events::ListQuery;
 use super::problem::{Answer, Problem, ok, page};
-use super::{Api, keeping, lookup, view};
+use super::{Api, events, keeping, lookup, view};
 use crate::ledger::{DeliveryView, IdOf};
 use crate::task;
 
 /// `GET /deliveries`
 pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): Params<ListQuery>) -> Answer {
     caller.may(May::ReadDeliveries)?;
-    let (filter, limit) = query.filter(&caller, api.clock.now())?;
-    let rows = api.ledger.deliveries(filter).await?;
-    let next = if rows.len() < limit { None } else { rows.last().map(|row| row.cursor.clone()) };
-    page(&rows.iter().map(view::delivery).collect::<Vec<_>>(), next)
+    let filter = query.filter(&api, &caller)?;
+    let rows = events::deliveries_of(&api, filter).await?;
+    page(&rows.iter().map(view::delivery).collect::<Vec<_>>(), rows.next)
 }
 
 /// `GET /deliveries/{id}`: the record without its body; of a removed one what is left, and who removed it.

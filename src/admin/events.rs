@@ -1,6 +1,8 @@
 //! What deliveries became: events with their trace, messages and attempts.
 
+use alloy_primitives::Address;
 use axum::extract::State;
+use chain_config::{Chain, Registry};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -8,10 +10,14 @@ use super::auth::{Caller, May};
 use super::envelope::{Params, Segments};
 use super::problem::{Answer, Problem, ok, page, page_limit};
 use super::{Api, lookup, view};
-use crate::config;
-use crate::ledger::{Filter, IdOf};
+use crate::config::{self, Config};
+use crate::ledger::{DeliveryView, EventView, Filter, IdOf, Page};
+use crate::message::MessageType;
 use crate::model::{EventId, EventState, PaymentReference};
 use crate::provider::request_network::normal_request_id;
+
+/// Longest string to look for.
+const SOUGHT_MAX: usize = 512;
 
 /// Query parameters of both lists; the same names as the command line's filters.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +26,12 @@ pub(super) struct ListQuery {
     state: Option<String>,
     code: Option<String>,
     source: Option<String>,
+    #[serde(rename = "type")]
+    message_type: Option<String>,
+    account: Option<String>,
+    chain: Option<String>,
+    address: Option<String>,
+    q: Option<String>,
     provider_type: Option<String>,
     tx: Option<String>,
     payment_reference: Option<String>,
@@ -33,15 +45,20 @@ pub(super) struct ListQuery {
 }
 
 impl ListQuery {
-    /// The ledger's filter and the page size.
-    pub(super) fn filter(self, caller: &Caller, now: Timestamp) -> Result<(Filter, usize), Problem> {
-        let limit = page_limit(self.limit);
+    /// The ledger's filter.
+    pub(super) fn filter(self, api: &Api, caller: &Caller) -> Result<Filter, Problem> {
+        let now = api.clock.now();
         let lower = |text: Option<String>| text.map(|text| text.to_ascii_lowercase());
-        let filter = Filter {
+        Ok(Filter {
             source: self.source,
             sources: caller.sources.clone(),
             state: self.state.map(state).transpose()?,
             code: parse("code", self.code)?,
+            message_type: parse::<MessageType>("type", self.message_type)?.map(|known| known.as_str().to_owned()),
+            account: self.account,
+            chain: self.chain.map(|name| chain(&name, &api.config)).unwrap_or_default(),
+            address: parse::<Address>("address", self.address)?.map(|address| format!("{address:#x}")),
+            q: self.q.map(|text| sought("q", text)).transpose()?,
             provider_type: self.provider_type,
             // In the forms in which claims are stored, so that every way of writing them finds them.
             request_id: self.request_id.map(|id| normal_request_id(&id)),
@@ -53,10 +70,38 @@ impl ListQuery {
             since_us: time("since", self.since, now)?,
             until_us: time("until", self.until, now)?,
             after: self.after,
-            limit,
-        };
-        Ok((filter, limit))
+            limit: page_limit(self.limit),
+        })
     }
+}
+
+/// A string to look for, of a length that ids have.
+pub(super) fn sought(name: &str, text: String) -> Result<String, Problem> {
+    if text.trim().is_empty() || text.len() > SOUGHT_MAX {
+        return Err(Problem::bad_request(format!("?{name}=: give an id, a hash, a reference or a key")));
+    }
+    Ok(text)
+}
+
+/// Every way in which a claim or a transfer may name the chain.
+fn chain(name: &str, config: &Config) -> Vec<String> {
+    let name = name.trim().to_ascii_lowercase();
+    let configured = config.chains.values().map(|active| names(&active.chain)).find(|names| names.contains(&name));
+    // Switched off, or a folder that is looked at without its configuration.
+    let built_in = || {
+        let registry = Registry::builtin().ok()?;
+        registry.chains().map(names).find(|names| names.contains(&name))
+    };
+    configured.or_else(built_in).unwrap_or_else(|| vec![name])
+}
+
+fn names(chain: &Chain) -> Vec<String> {
+    let of_providers = chain.names.request_network.iter().chain(&chain.names.stripe);
+    let mut all: Vec<String> = of_providers.map(|name| name.to_ascii_lowercase()).collect();
+    all.extend([chain.name.to_ascii_lowercase(), chain.chain_id.to_string()]);
+    all.sort();
+    all.dedup();
+    all
 }
 
 fn state(text: String) -> Result<EventState, Problem> {
@@ -85,13 +130,41 @@ pub(super) fn time(name: &str, text: Option<String>, now: Timestamp) -> Result<O
     text.map(read).transpose()
 }
 
+/// Looks on while a page that looked at enough rows found nothing: nobody expects an empty page that is not the last.
+const LOOKS: usize = 20;
+
+/// A page of events.
+pub(super) async fn page_of(api: &Api, mut filter: Filter) -> Result<Page<EventView>, Problem> {
+    let mut page = api.ledger.events(filter.clone()).await?;
+    for _ in 1..LOOKS {
+        if !page.items.is_empty() || page.next.is_none() {
+            break;
+        }
+        filter.after = page.next.take();
+        page = api.ledger.events(filter.clone()).await?;
+    }
+    Ok(page)
+}
+
+/// A page of deliveries.
+pub(super) async fn deliveries_of(api: &Api, mut filter: Filter) -> Result<Page<DeliveryView>, Problem> {
+    let mut page = api.ledger.deliveries(filter.clone()).await?;
+    for _ in 1..LOOKS {
+        if !page.items.is_empty() || page.next.is_none() {
+            break;
+        }
+        filter.after = page.next.take();
+        page = api.ledger.deliveries(filter.clone()).await?;
+    }
+    Ok(page)
+}
+
 /// `GET /events`
 pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): Params<ListQuery>) -> Answer {
     caller.may(May::ReadEvents)?;
-    let (filter, limit) = query.filter(&caller, api.clock.now())?;
-    let rows = api.ledger.events(filter).await?;
-    let next = if rows.len() < limit { None } else { rows.last().map(|row| row.cursor.clone()) };
-    page(&rows.iter().map(view::event).collect::<Vec<_>>(), next)
+    let filter = query.filter(&api, &caller)?;
+    let rows = page_of(&api, filter).await?;
+    page(&rows.iter().map(view::event).collect::<Vec<_>>(), rows.next)
 }
 
 /// `GET /events/{id}`

@@ -27,8 +27,8 @@ pub(super) async fn put(
     if api.ledger.expectation(&id).await?.is_some_and(|known| !sees(&api, &caller, &known.stored.terms)) {
         return Err(Problem::conflict("the id is taken; put the terms under another id"));
     }
-    let outcome =
-        api.ledger.put_expectation(PutExpectation { terms, now_us: api.clock.now().as_microsecond() }).await?;
+    let (by, now_us) = (caller.who().into(), api.clock.now().as_microsecond());
+    let outcome = api.ledger.put_expectation(PutExpectation { terms, by, now_us }).await?;
     let (status, stored) = match outcome {
         PutOutcome::Created(stored) => (StatusCode::CREATED, stored),
         PutOutcome::Same(stored) | PutOutcome::Replaced(stored) => (StatusCode::OK, stored),
@@ -68,7 +68,7 @@ pub(super) async fn cancel(State(api): State<Api>, caller: Caller, Segments(id):
         Some(stored) if sees(&api, &caller, &stored.stored.terms) => {}
         Some(_) | None => return Err(Problem::unknown("expectation")),
     }
-    match api.ledger.cancel_expectation(&id, api.clock.now().as_microsecond()).await? {
+    match api.ledger.cancel_expectation(&id, caller.who().into(), api.clock.now().as_microsecond()).await? {
         CancelOutcome::Cancelled(stored) => {
             tracing::info!(token = caller.name, expectation_id = id, "expectation cancelled");
             ok(view::expectation(&stored))
@@ -98,7 +98,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): 
 }
 
 /// A token limited to sources sees the expectations of their realms.
-fn sees(api: &Api, caller: &Caller, terms: &Expectation) -> bool {
+pub(super) fn sees(api: &Api, caller: &Caller, terms: &Expectation) -> bool {
     caller.sources.is_empty()
         || api.config.sources.iter().any(|source| source.realm == terms.realm && caller.sees(&source.name))
 }

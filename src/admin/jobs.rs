@@ -28,6 +28,7 @@ use super::envelope::{Body, Segments};
 use super::problem::{Answer, Problem, ok, page, success};
 use super::view;
 use crate::jobs::{Job, JobBusy, JobKind, Progress};
+use crate::ledger::AuditEntry;
 
 mod backup;
 mod verify;
@@ -90,8 +91,10 @@ pub(super) async fn start(State(api): State<Api>, caller: Caller, Body(body): Bo
         .map_err(|error| Problem::bad_request(format!("expected {{\"kind\": \"verify\", …}}: {error}")))?;
     caller.may(right(kind))?;
     caller.is_unlimited()?;
-    let who = caller.who();
-    let id = begin(&api, &who, kind, &Value::Object(params))?;
+    let (who, params) = (caller.who(), Value::Object(params));
+    // Before it begins, so that nothing is done that nobody is named for; what is refused was tried.
+    record(&api, &who, "job.start", kind.as_str(), None, Some(params.clone())).await?;
+    let id = begin(&api, &who, kind, &params)?;
     tracing::info!(token = who.name, from = who.from, job_id = %id, kind = kind.as_str(), "a job was started");
     let job = api.jobs.show(id).ok_or_else(|| Problem::unknown("job"))?;
     Ok(success(StatusCode::ACCEPTED, shown(&job)))
@@ -116,8 +119,32 @@ pub(super) async fn cancel(State(api): State<Api>, caller: Caller, Segments(id):
     caller.may(right(job.kind))?;
     caller.is_unlimited()?;
     let who = caller.who();
+    let before = json!({ "kind": job.kind, "state": job.state });
+    record(&api, &who, "job.cancel", &job.id.to_string(), Some(before), None).await?;
     tracing::info!(token = who.name, from = who.from, job_id = %job.id, "a job is to be cancelled");
     ok(shown(&api.jobs.cancel(job.id).ok_or_else(|| Problem::unknown("job"))?))
+}
+
+/// Notes in the audit what is about to be done to jobs.
+async fn record(
+    api: &Api,
+    by: &Who,
+    what: &str,
+    subject: &str,
+    before: Option<Value>,
+    after: Option<Value>,
+) -> Result<(), Problem> {
+    let entry = AuditEntry {
+        at_us: api.clock.now().as_microsecond(),
+        by: by.clone().into(),
+        what: what.to_owned(),
+        subject: Some(subject.to_owned()),
+        event_id: None,
+        before,
+        after,
+    };
+    api.ledger.audit_add(entry).await?;
+    Ok(())
 }
 
 /// By id, or by a beginning of it that is unique.

@@ -110,6 +110,13 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
+    /// A position in a ledger that was restored or rebuilt since, or in another one.
+    pub(super) fn expired_cursor() -> Self {
+        let message = "the cursor is of another ledger, or of this one before it was restored or rebuilt: begin without \
+             `after`, and drop the webhook ids that you know";
+        Self::new(StatusCode::GONE, "CURSOR_EXPIRED", message)
+    }
+
     /// A beginning that several ids have, or may have.
     pub(super) fn ambiguous(what: &str, prefix: &str) -> Self {
         let message = format!("{prefix:?} is the beginning of more than one id of a {what}: give more of it");

@@ -51,11 +51,22 @@ pub struct Config {
     pub include_claimed: bool,
 }
 
+/// Least of [`Config::anchor_age`].
+const ANCHOR_AGE_LEAST: Duration = Duration::from_secs(60);
+
 impl Config {
     /// The source of that name.
     #[must_use]
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// A payment's anchor must have been looked at no longer ago than this before anybody is sent it for the first time:
+    /// a minute, or two head polls of the slowest chain.
+    #[must_use]
+    pub fn anchor_age(&self) -> Duration {
+        let slowest_poll = self.chains.values().map(|chain| chain.poll).max().unwrap_or_default();
+        ANCHOR_AGE_LEAST.max(slowest_poll.saturating_mul(2))
     }
 
     /// Which of a source's destinations take a type of message.

@@ -26,9 +26,6 @@ use crate::telemetry::Metrics;
 use dispatch::Dispatch;
 use others::Others;
 
-/// A payment's anchor must have been looked at no longer ago than this, or two head polls of the slowest chain.
-const ANCHOR_AGE_LEAST: Duration = Duration::from_secs(60);
-
 /// First and longest wait before a ledger that failed is asked again.
 const LEDGER_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -91,9 +88,7 @@ impl Worker {
         metrics: &Metrics,
         wakes: Wakes,
     ) -> Result<Self, BuildError> {
-        let slowest_poll = config.chains.values().map(|chain| chain.poll).max().unwrap_or_default();
-        let anchor_age = ANCHOR_AGE_LEAST.max(slowest_poll.saturating_mul(2));
-        let anchor_age_us = i64::try_from(anchor_age.as_micros()).unwrap_or(i64::MAX);
+        let anchor_age_us = i64::try_from(config.anchor_age().as_micros()).unwrap_or(i64::MAX);
         let mut lines = Vec::new();
         for destination in config.destinations.values() {
             let Some(url) = &destination.url else { continue };

@@ -79,6 +79,7 @@ macro_rules! suite {
             backend::rule_17_no_change_after_a_claim
             backend::rule_17_a_deadline_ends_what_is_open
             backend::a_cancelled_one_can_be_put_again
+            backend::rule_28_the_audit_says_who_put_and_cancelled
             backend::pages_of_expectations_follow_each_other
             backend::rule_11_a_shared_recipient_is_noticed
             wake::rule_13_a_put_wakes_what_it_names
@@ -116,6 +117,8 @@ macro_rules! suite {
             races::intake_is_idempotent_under_concurrent_copies
             reading::filters_find_what_they_name
             reading::pages_are_stable_while_rows_come_in
+            reading::one_string_finds_what_is_known_by_it
+            reading::rows_that_change_while_a_list_is_paged_are_shown_once
             reading::a_cursor_that_is_none_is_refused
             reading::ids_of_a_range_come_with_their_source
             reading::an_event_shows_all_that_happened

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::{
     Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, Change, ChangeTable, Committed, Confirm, Confirmed,
     Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView, FeedPage, FeedRead, Filter,
-    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Pause, PauseTarget, PruneLimit,
-    PrunePage, PutExpectation, PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Snapshot, Stats,
-    Taken, Who,
+    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Page, Pause, PauseTarget,
+    PruneLimit, PrunePage, PutExpectation, PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow,
+    Snapshot, Sought, Stats, Taken, Who,
 };
 use crate::clock::Clock;
 use crate::model::{EventId, WebhookId};
@@ -39,6 +39,7 @@ mod read;
 mod readers;
 mod removal;
 mod rows;
+mod search;
 mod verdict;
 mod writer;
 
@@ -129,9 +130,9 @@ impl Ledger for Sqlite {
         self.write(move |conn| put::put(conn, put))
     }
 
-    fn cancel_expectation(&self, id: &str, now_us: i64) -> Answer<'_, CancelOutcome> {
+    fn cancel_expectation(&self, id: &str, by: Who, now_us: i64) -> Answer<'_, CancelOutcome> {
         let id = id.to_owned();
-        self.write(move |conn| put::cancel(conn, &id, now_us))
+        self.write(move |conn| put::cancel(conn, &id, by, now_us))
     }
 
     fn expire_expectations(&self, now_us: i64) -> Answer<'_, u64> {
@@ -147,7 +148,7 @@ impl Ledger for Sqlite {
         self.read(move |conn| expectations::list(conn, after.as_deref(), limit))
     }
 
-    fn deliveries(&self, filter: Filter) -> Answer<'_, Vec<DeliveryView>> {
+    fn deliveries(&self, filter: Filter) -> Answer<'_, Page<DeliveryView>> {
         self.read(move |conn| read::deliveries(conn, &filter))
     }
 
@@ -159,8 +160,12 @@ impl Ledger for Sqlite {
         self.read(move |conn| read::ids(conn, of, low, high, limit))
     }
 
-    fn events(&self, filter: Filter) -> Answer<'_, Vec<EventView>> {
+    fn events(&self, filter: Filter) -> Answer<'_, Page<EventView>> {
         self.read(move |conn| read::events(conn, &filter))
+    }
+
+    fn expectations_for(&self, sought: Sought, limit: usize) -> Answer<'_, Vec<ExpectationView>> {
+        self.read(move |conn| expectations::known_by(conn, &sought, limit))
     }
 
     fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>> {
@@ -205,8 +210,8 @@ impl Ledger for Sqlite {
         self.write(move |conn| audit::add(conn, &entry))
     }
 
-    fn audit(&self, filter: AuditFilter) -> Answer<'_, Vec<AuditRecord>> {
-        self.read(move |conn| audit::list(conn, &filter))
+    fn audit(&self, filter: AuditFilter) -> Answer<'_, Page<AuditRecord>> {
+        self.read(move |conn| audit::list(conn, &filter, search::LOOKED_AT_MAX))
     }
 
     fn prunable(&self, source: &str, limit: PruneLimit, after_seq: u64, count: usize) -> Answer<'_, PrunePage> {

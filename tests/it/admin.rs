@@ -10,6 +10,7 @@ use crate::support::money::{World, card, confirmed, request_id};
 
 mod expectations;
 mod lists;
+mod search;
 
 /// Sees the source `stripe` only, with bodies.
 const STRIPE_AUDITOR: &str = "auditor-test-token-7f00aa11";

@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard};
 use crate::ledger::{
     Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, Change, ChangeTable, Committed, Confirm, Confirmed,
     Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView, FeedPage, FeedRead, Filter,
-    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Next, Pause, PauseTarget,
+    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Next, Page, Pause, PauseTarget,
     PruneLimit, PrunePage, PutExpectation, PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow,
-    Snapshot, Stats, Taken, Who,
+    Snapshot, Sought, Stats, Taken, Who,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -210,7 +210,7 @@ impl Ledger for Script {
         not_here()
     }
 
-    fn cancel_expectation(&self, _: &str, _: i64) -> Answer<'_, CancelOutcome> {
+    fn cancel_expectation(&self, _: &str, _: Who, _: i64) -> Answer<'_, CancelOutcome> {
         not_here()
     }
 
@@ -226,7 +226,7 @@ impl Ledger for Script {
         not_here()
     }
 
-    fn deliveries(&self, _: Filter) -> Answer<'_, Vec<DeliveryView>> {
+    fn deliveries(&self, _: Filter) -> Answer<'_, Page<DeliveryView>> {
         not_here()
     }
 
@@ -238,7 +238,11 @@ impl Ledger for Script {
         not_here()
     }
 
-    fn events(&self, _: Filter) -> Answer<'_, Vec<EventView>> {
+    fn events(&self, _: Filter) -> Answer<'_, Page<EventView>> {
+        not_here()
+    }
+
+    fn expectations_for(&self, _: Sought, _: usize) -> Answer<'_, Vec<ExpectationView>> {
         not_here()
     }
 
@@ -278,7 +282,7 @@ impl Ledger for Script {
         not_here()
     }
 
-    fn audit(&self, _: AuditFilter) -> Answer<'_, Vec<AuditRecord>> {
+    fn audit(&self, _: AuditFilter) -> Answer<'_, Page<AuditRecord>> {
         not_here()
     }
 

@@ -13,7 +13,10 @@ pub(crate) async fn a_put_is_created_same_replaced_or_refused<R: Rig>(rig: R) {
     let PutOutcome::Replaced(view) = put(&*ledger, terms("order", "r1", 200)).await else { panic!("other terms") };
     assert_eq!((view.stored.version, view.stored.terms), (2, terms("order", "r1", 200)));
     assert!(ledger.expectation("other").await.expect("read").is_none());
-    assert!(matches!(ledger.cancel_expectation("other", T0).await.expect("answered"), CancelOutcome::Unknown));
+    assert!(matches!(
+        ledger.cancel_expectation("other", backend(), T0).await.expect("answered"),
+        CancelOutcome::Unknown
+    ));
 }
 
 pub(crate) async fn rule_13_a_direct_expectation_takes_no_older_transfer<R: Rig>(rig: R) {
@@ -26,7 +29,7 @@ pub(crate) async fn rule_13_a_direct_expectation_takes_no_older_transfer<R: Rig>
     let PutOutcome::Created(view) = put(&*ledger, direct()).await else { panic!("created") };
     let opens = view.stored.terms.not_before.expect("a lower bound");
     assert_eq!(opens.as_microsecond(), T0 - 15 * 60 * S);
-    let later = PutExpectation { terms: direct(), now_us: T0 + 3600 * S };
+    let later = PutExpectation { terms: direct(), by: backend(), now_us: T0 + 3600 * S };
     let PutOutcome::Same(again) = ledger.put_expectation(later).await.expect("put") else { panic!("the same") };
     assert_eq!(again.stored.terms.not_before, Some(opens), "the first PUT counts");
     let mut earlier = direct();
@@ -54,7 +57,10 @@ pub(crate) async fn rule_12_one_open_expectation_a_key<R: Rig>(rig: R) {
     // Replacing may not take a key either; a cancelled one gives it free.
     assert!(matches!(put(&*ledger, terms("four", "r4", 100)).await, PutOutcome::Created(_)));
     assert!(matches!(put(&*ledger, terms("four", "r1", 100)).await, PutOutcome::KeyTaken(id) if id == "one"));
-    assert!(matches!(ledger.cancel_expectation("one", T0).await.expect("answered"), CancelOutcome::Cancelled(_)));
+    assert!(matches!(
+        ledger.cancel_expectation("one", backend(), T0).await.expect("answered"),
+        CancelOutcome::Cancelled(_)
+    ));
     assert!(matches!(put(&*ledger, terms("four", "r1", 100)).await, PutOutcome::Replaced(_)));
 }
 
@@ -65,7 +71,10 @@ pub(crate) async fn rule_17_no_change_after_a_claim<R: Rig>(rig: R) {
     sent(&*ledger, "a", 1, 40).await;
     assert!(matches!(put(&*ledger, terms("order", "r1", 200)).await, PutOutcome::Claimed(_)));
     assert!(matches!(put(&*ledger, terms("order", "r1", 100)).await, PutOutcome::Same(_)));
-    assert!(matches!(ledger.cancel_expectation("order", T0).await.expect("answered"), CancelOutcome::Claimed(_)));
+    assert!(matches!(
+        ledger.cancel_expectation("order", backend(), T0).await.expect("answered"),
+        CancelOutcome::Claimed(_)
+    ));
     let view = ledger.expectation("order").await.expect("read").expect("known");
     assert_eq!((view.stored.state, view.stored.terms), (ExpectationState::Partial, terms("order", "r1", 100)));
 }
@@ -75,13 +84,43 @@ pub(crate) async fn a_cancelled_one_can_be_put_again<R: Rig>(rig: R) {
     put(&*ledger, terms("order", "r1", 100)).await;
     log.take(&*ledger, vec![paid("a", "r1", 1)]).await;
     let judged = due_one(&*ledger, T0, "a").await;
-    assert!(matches!(ledger.cancel_expectation("order", T0).await.expect("answered"), CancelOutcome::Cancelled(_)));
-    assert!(matches!(ledger.cancel_expectation("order", T0).await.expect("answered"), CancelOutcome::Cancelled(_)));
+    assert!(matches!(
+        ledger.cancel_expectation("order", backend(), T0).await.expect("answered"),
+        CancelOutcome::Cancelled(_)
+    ));
+    assert!(matches!(
+        ledger.cancel_expectation("order", backend(), T0).await.expect("answered"),
+        CancelOutcome::Cancelled(_)
+    ));
     assert_eq!(ledger.confirm(confirm(&judged, 1, 11, 100)).await.expect("answered"), Confirmed::Stale);
     assert!(due_one(&*ledger, T0, "a").await.expectation.is_none());
     assert!(matches!(put(&*ledger, terms("order", "r1", 100)).await, PutOutcome::Replaced(_)));
     assert_eq!(sent(&*ledger, "a", 1, 100).await.1, Code::Verified);
     assert_eq!(stands(&*ledger, "a").await.0, EventState::Forwarding);
+}
+
+pub(crate) async fn rule_28_the_audit_says_who_put_and_cancelled<R: Rig>(rig: R) {
+    let ledger = rig.ledger();
+    put(&*ledger, terms("order", "r1", 100)).await;
+    put(&*ledger, terms("order", "r1", 100)).await;
+    put(&*ledger, terms("order", "r1", 200)).await;
+    put(&*ledger, terms("rival", "r1", 200)).await;
+    ledger.cancel_expectation("order", backend(), T0 + S).await.expect("cancelled");
+    ledger.cancel_expectation("order", backend(), T0 + S).await.expect("cancelled");
+    ledger.cancel_expectation("nobody", backend(), T0 + S).await.expect("answered");
+    let told = ledger.audit(AuditFilter { limit: 9, ..AuditFilter::default() }).await.expect("audit").items;
+    let what: Vec<_> = told.iter().map(|record| record.entry.what.as_str()).collect();
+    assert_eq!(what, ["expectation.cancel", "expectation.put", "expectation.put"], "what changed nothing is not told");
+    for record in &told {
+        assert_eq!((&record.entry.by, record.entry.subject.as_deref()), (&backend(), Some("order")));
+    }
+    let [cancelled, replaced, created] = [0, 1, 2].map(|at: usize| &told[at].entry);
+    assert_eq!((cancelled.at_us, created.at_us, &created.before), (T0 + S, T0, &None));
+    let amount =
+        |value: &Option<serde_json::Value>| value.as_ref().expect("terms")["terms"]["accept"][0]["amount"].clone();
+    assert_eq!((amount(&replaced.before), amount(&replaced.after)), ("0x64".into(), "0xc8".into()));
+    let state = |value: &Option<serde_json::Value>| value.as_ref().expect("terms")["state"].clone();
+    assert_eq!((state(&cancelled.before), state(&cancelled.after)), ("open".into(), "cancelled".into()));
 }
 
 pub(crate) async fn pages_of_expectations_follow_each_other<R: Rig>(rig: R) {
@@ -118,7 +157,7 @@ pub(crate) async fn rule_11_a_shared_recipient_is_noticed<R: Rig>(rig: R) {
     put(&*ledger, terms("same", "r4", 100)).await;
     assert!(due_one(&*ledger, T0, "a").await.recipient_shared);
     // An ended one does not count.
-    ledger.cancel_expectation("same", T0).await.expect("cancelled");
+    ledger.cancel_expectation("same", backend(), T0).await.expect("cancelled");
     assert!(!due_one(&*ledger, T0, "a").await.recipient_shared);
     put(&*ledger, terms("paid", "r5", 100)).await;
     log.take(&*ledger, vec![paid("b", "r5", 5)]).await;

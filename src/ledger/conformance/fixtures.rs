@@ -255,8 +255,13 @@ pub(crate) fn terms(id: &str, request: &str, amount: u64) -> Expectation {
     }
 }
 
+/// Who puts expectations.
+pub(crate) fn backend() -> Who {
+    Who { name: "shop".to_owned(), from: "api 192.0.2.7".to_owned(), reason: None }
+}
+
 pub(crate) async fn put(ledger: &dyn Ledger, terms: Expectation) -> PutOutcome {
-    ledger.put_expectation(PutExpectation { terms, now_us: T0 }).await.expect("put")
+    ledger.put_expectation(PutExpectation { terms, by: backend(), now_us: T0 }).await.expect("put")
 }
 
 pub(crate) async fn messages(ledger: &dyn Ledger, destination: &str, now_us: i64) -> Vec<DueMessage> {

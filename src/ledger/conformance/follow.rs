@@ -13,7 +13,15 @@ async fn trace_after(ledger: &dyn Ledger, after: u64, limit: usize) -> Vec<Chang
 }
 
 fn read_feed(after: u64) -> FeedRead {
-    FeedRead { destination: "default".to_owned(), types: Vec::new(), after, limit: 100, now_us: T0, anchor_since_us: 0 }
+    FeedRead {
+        destination: "default".to_owned(),
+        types: Vec::new(),
+        sources: Vec::new(),
+        after,
+        limit: 100,
+        now_us: T0,
+        anchor_since_us: 0,
+    }
 }
 
 async fn feed(ledger: &dyn Ledger, read: FeedRead) -> FeedPage {
@@ -125,6 +133,9 @@ pub(crate) async fn the_feed_is_in_commit_order_and_repeats_nothing<R: Rig>(rig:
     assert!(end.items.is_empty() && end.next == after);
     let second = feed(&*ledger, FeedRead { destination: "second".to_owned(), ..read_feed(0) }).await;
     assert_eq!(second.items.len(), 20);
+    let of_source = |name: &str| FeedRead { sources: vec![name.to_owned()], ..read_feed(0) };
+    assert_eq!(feed(&*ledger, of_source("rn")).await.items.len(), 40);
+    assert!(feed(&*ledger, of_source("stripe")).await.items.is_empty(), "a token sees its sources only");
     let other = feed(&*ledger, FeedRead { types: vec!["payment.verified".to_owned()], ..read_feed(0) }).await;
     assert!(other.items.is_empty() && other.next == after, "passed over, not read again");
     let rig = {

@@ -41,6 +41,7 @@ pub(crate) async fn a_pause_of_everything_holds_everything_across_a_restart<R: R
     let feed = FeedRead {
         destination: "default".to_owned(),
         types: Vec::new(),
+        sources: Vec::new(),
         after: 0,
         limit: 9,
         now_us: T0,
@@ -158,7 +159,7 @@ pub(crate) async fn rule_28_the_audit_says_who_did_what<R: Rig>(rig: R) {
     assert_eq!(all(AuditFilter { until_us: Some(T0 + S), ..AuditFilter::default() }).await, [1]);
     assert_eq!(all(AuditFilter { before: Some(3), ..AuditFilter::default() }).await, [2, 1]);
     let shown = ledger.audit(AuditFilter { before: Some(3), limit: 1, ..AuditFilter::default() }).await.expect("audit");
-    assert_eq!(shown, [AuditRecord { number: 2, entry: made[1].clone() }]);
+    assert_eq!(shown.items, [AuditRecord { number: 2, entry: made[1].clone() }]);
     // The log follows it by the same numbers.
     let changes = ledger.changes(ChangeTable::Audit, 1, 9).await.expect("changes");
     assert_eq!(changes.iter().map(|change| change.number).collect::<Vec<_>>(), [2, 3, 4]);
@@ -174,7 +175,8 @@ pub(crate) async fn the_audit_takes_whatever_was_done<R: Rig>(rig: R) {
     huge.by.reason = Some("r".repeat(9_000));
     huge.after = Some("x".repeat(900_000).into());
     ledger.audit_add(huge).await.expect("recorded");
-    let kept = ledger.audit(AuditFilter { limit: 1, ..AuditFilter::default() }).await.expect("audit").remove(0).entry;
+    let kept =
+        ledger.audit(AuditFilter { limit: 1, ..AuditFilter::default() }).await.expect("audit").items.remove(0).entry;
     assert!(kept.by.name.len() <= 1024 && kept.by.reason.is_some_and(|reason| reason.len() == 1024));
     assert!(kept.after.expect("a note")["left_out"].is_string());
     for what in [String::new(), "w".repeat(65)] {

@@ -1,6 +1,7 @@
 //! What the backend puts and takes back, and how that ended.
 
 use super::judgement::StoredExpectation;
+use super::operate::Who;
 use crate::model::{EventId, Expectation};
 
 /// A PUT of the backend, validated.
@@ -8,6 +9,8 @@ use crate::model::{EventId, Expectation};
 pub struct PutExpectation {
     /// The terms.
     pub terms: Expectation,
+    /// Who puts it.
+    pub by: Who,
     /// When.
     pub now_us: i64,
 }

@@ -49,6 +49,8 @@ pub struct FeedRead {
     pub destination: String,
     /// Only these types; empty is all.
     pub types: Vec<String>,
+    /// Only of events of these sources; empty is all (a token's limit).
+    pub sources: Vec<String>,
     /// Messages after this position; 0 is the beginning.
     pub after: u64,
     /// At most so many; the engine caps at 500, and by bytes.

@@ -17,6 +17,17 @@ pub struct Filter {
     pub state: Option<EventState>,
     /// Outcome code.
     pub code: Option<Code>,
+    /// Type of a message of the event.
+    pub message_type: Option<String>,
+    /// The provider's account that the event is of.
+    pub account: Option<String>,
+    /// A chain that a claim or a transfer names, in every way it may be named: in lower case, or its number.
+    pub chain: Vec<String>,
+    /// An address: payer as claimed, recipient or token of a transfer, or one that the expectation names; `0x…` in
+    /// lower case.
+    pub address: Option<String>,
+    /// Any id, hash, reference or key, as people write it: see [`Sought`].
+    pub q: Option<String>,
     /// The provider's event type.
     pub provider_type: Option<String>,
     /// Provider's request id.
@@ -37,6 +48,24 @@ pub struct Filter {
     pub after: Option<String>,
     /// At most so many; the engine caps at 500.
     pub limit: usize,
+}
+
+/// A page of a list. It may hold fewer than were asked for, and none, while there is a `next`: what one page looks at
+/// is bounded.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// What fits, in the list's order.
+    pub items: Vec<T>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<String>,
+}
+
+impl<T> std::ops::Deref for Page<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.items
+    }
 }
 
 /// Whose ids.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::rows::{Amount, Id, Json, Named, count, damaged, int, json};
 use crate::ledger::sums::{self, Before, Step};
-use crate::ledger::{ExpectationView, LedgerError, StoredExpectation};
+use crate::ledger::{ExpectationView, LedgerError, Sought, StoredExpectation};
 use crate::model::{EventId, Expectation, ExpectationKey, ExpectationState, PaymentId};
 
 /// Most expectations of one page.
@@ -110,6 +110,23 @@ pub(super) fn list(conn: &Connection, after: Option<&str>, limit: usize) -> Resu
     let ids: Vec<String> = conn
         .prepare_cached("SELECT id FROM expectations WHERE id > ?1 ORDER BY id LIMIT ?2")?
         .query_map((after.unwrap_or_default(), limit), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    ids.iter().filter_map(|id| view(conn, id).transpose()).collect()
+}
+
+/// Ids by which an expectation is known, in three ways; the list is a JSON array.
+pub(super) const KNOWN_BY: &str = "SELECT x.id FROM json_each(?1) w CROSS JOIN expectations x ON x.id = w.value
+     UNION SELECT x.id FROM json_each(?1) w CROSS JOIN expectations x INDEXED BY expectation_text
+        ON x.key_text = w.value
+     UNION SELECT o.expectation_id FROM open_recipients o INDEXED BY open_recipient WHERE o.recipient = ?2
+     LIMIT ?3";
+
+/// Expectations by id, key or recipient.
+pub(super) fn known_by(conn: &Connection, sought: &Sought, limit: usize) -> Result<Vec<ExpectationView>, LedgerError> {
+    let limit = i64::try_from(limit.min(PAGE_MAX)).unwrap_or(i64::MAX);
+    let ids: Vec<String> = conn
+        .prepare_cached(KNOWN_BY)?
+        .query_map((json(&sought.texts)?, sought.address, limit), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     ids.iter().filter_map(|id| view(conn, id).transpose()).collect()
 }

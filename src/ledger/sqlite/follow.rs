@@ -111,7 +111,9 @@ pub(super) fn feed(conn: &Connection, read: &FeedRead, handing: Handing) -> Resu
         }
         let seq = count(row, 0)?;
         let message_type: String = row.get(2)?;
-        let wanted = read.types.is_empty() || read.types.contains(&message_type);
+        let source: String = row.get(5)?;
+        let wanted = (read.types.is_empty() || read.types.contains(&message_type))
+            && (read.sources.is_empty() || read.sources.contains(&source));
         if !wanted || row.get_ref(4)?.as_str().is_ok_and(|state| state == "superseded") {
             page.next = seq;
             continue;
@@ -124,8 +126,7 @@ pub(super) fn feed(conn: &Connection, read: &FeedRead, handing: Handing) -> Resu
         let webhook_id = row.get::<_, Named<WebhookId>>(1)?.0;
         let (was_sent, is_payment): (bool, bool) = (row.get(6)?, row.get(7)?);
         if !was_sent {
-            if handing == Handing::OutWhatWasSent || pauses::holds(conn, &read.destination, &row.get::<_, String>(5)?)?
-            {
+            if handing == Handing::OutWhatWasSent || pauses::holds(conn, &read.destination, &source)? {
                 return Ok((page, true));
             }
             if is_payment && !attempts::anchor_is_fresh(conn, webhook_id.event, read.anchor_since_us, read.now_us)? {

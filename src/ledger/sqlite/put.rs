@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use serde_json::json as object;
+use serde_json::{Value, json as object};
 
+use super::audit;
 use super::expectations::{self, insert, is_claimed, open_rival, save, view};
 use super::rows::{EventRow, Id, damaged};
-use crate::ledger::{CancelOutcome, ExpectationView, LedgerError, PutExpectation, PutOutcome};
+use crate::ledger::{AuditEntry, CancelOutcome, ExpectationView, LedgerError, PutExpectation, PutOutcome, Who};
 use crate::model::{EventId, EventState, Expectation, ExpectationKey, ExpectationState, Rail};
 
 /// How much older than its first PUT a direct payment may be: clocks of machines and blocks differ.
@@ -14,7 +15,7 @@ const DIRECT_SKEW_US: i64 = 15 * 60 * 1_000_000;
 
 /// Puts an expectation and wakes what it names.
 pub(super) fn put(conn: &Connection, put: PutExpectation) -> Result<PutOutcome, LedgerError> {
-    let PutExpectation { mut terms, now_us } = put;
+    let PutExpectation { mut terms, by, now_us } = put;
     let known = expectations::load(conn, &terms.id)?;
     if terms.not_before.is_none() && terms.rails.contains(&Rail::Direct) {
         terms.not_before = known.as_ref().map_or_else(|| opening(now_us), |known| known.terms.not_before);
@@ -24,6 +25,8 @@ pub(super) fn put(conn: &Connection, put: PutExpectation) -> Result<PutOutcome, 
             return Ok(PutOutcome::KeyTaken(rival));
         }
         insert(conn, &terms, now_us)?;
+        let after = standing(ExpectationState::Open, &terms);
+        record(conn, (by, "expectation.put", now_us), &terms.id, None, after)?;
         wake(conn, &terms, now_us)?;
         return Ok(PutOutcome::Created(shown(conn, &terms.id)?));
     };
@@ -36,10 +39,13 @@ pub(super) fn put(conn: &Connection, put: PutExpectation) -> Result<PutOutcome, 
     if let Some(rival) = open_rival(conn, &terms)? {
         return Ok(PutOutcome::KeyTaken(rival));
     }
+    let before = standing(stored.state, &stored.terms);
     stored.received = vec![alloy_primitives::U256::ZERO; terms.accept.len()];
     stored.state = ExpectationState::Open;
     stored.terms = terms;
     save(conn, &mut stored, now_us)?;
+    let after = standing(stored.state, &stored.terms);
+    record(conn, (by, "expectation.put", now_us), &stored.terms.id, Some(before), after)?;
     wake(conn, &stored.terms, now_us)?;
     Ok(PutOutcome::Replaced(shown(conn, &stored.terms.id)?))
 }
@@ -50,16 +56,37 @@ fn opening(now_us: i64) -> Option<Timestamp> {
 }
 
 /// Cancels one that nothing has claimed.
-pub(super) fn cancel(conn: &Connection, id: &str, now_us: i64) -> Result<CancelOutcome, LedgerError> {
+pub(super) fn cancel(conn: &Connection, id: &str, by: Who, now_us: i64) -> Result<CancelOutcome, LedgerError> {
     let Some(mut stored) = expectations::load(conn, id)? else { return Ok(CancelOutcome::Unknown) };
     if is_claimed(conn, id)? {
         return Ok(CancelOutcome::Claimed(shown(conn, id)?));
     }
     if stored.state != ExpectationState::Cancelled {
+        let before = standing(stored.state, &stored.terms);
         stored.state = ExpectationState::Cancelled;
         save(conn, &mut stored, now_us)?;
+        let after = standing(stored.state, &stored.terms);
+        record(conn, (by, "expectation.cancel", now_us), id, Some(before), after)?;
     }
     Ok(CancelOutcome::Cancelled(shown(conn, id)?))
+}
+
+/// An expectation as the audit shows it.
+fn standing(state: ExpectationState, terms: &Expectation) -> Value {
+    object!({ "state": state, "terms": terms })
+}
+
+/// Notes in the audit who did what, when.
+fn record(
+    conn: &Connection,
+    (by, what, at_us): (Who, &str, i64),
+    id: &str,
+    before: Option<Value>,
+    after: Value,
+) -> Result<(), LedgerError> {
+    let (what, subject) = (what.to_owned(), Some(id.to_owned()));
+    audit::add(conn, &AuditEntry { at_us, by, what, subject, event_id: None, before, after: Some(after) })?;
+    Ok(())
 }
 
 fn shown(conn: &Connection, id: &str) -> Result<ExpectationView, LedgerError> {

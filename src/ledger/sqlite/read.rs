@@ -1,14 +1,13 @@
-//! Lists and details for operators: filters, pages, counts.
-//!
-//! A page continues after (time received, row), so rows that come in meanwhile neither repeat nor hide others.
+//! Lists and details for operators: pages (which rows: [`search`]), one event, counts.
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::rows::{EVENT_COLUMNS, EventRow, Id, Json, Named, count, plain_tx};
+use super::rows::{EVENT_COLUMNS, EventRow, Id, Json, Named, count};
+use super::search::{self, LOOKED_AT_MAX, List, cursor};
 use crate::ledger::{
-    AttemptView, DeliveryView, EventDetail, EventView, Filter, IdOf, LedgerError, MessageView, RemovedHow, Stats,
+    AttemptView, DeliveryView, EventDetail, EventView, Filter, IdOf, LedgerError, MessageView, Page, RemovedHow, Stats,
     TraceEntry,
 };
 use crate::model::{Claim, Code, EventId, EventState, WebhookId};
@@ -32,15 +31,6 @@ impl Where {
         self.conditions.push(condition.replace('?', &format!("?{}", self.values.len())));
     }
 
-    /// A second value in the last condition.
-    fn continue_with(&mut self, rest: &str, value: impl ToSql + 'static) {
-        self.values.push(Box::new(value));
-        let rest = rest.replace('?', &format!("?{}", self.values.len()));
-        if let Some(condition) = self.conditions.last_mut() {
-            condition.push_str(&rest);
-        }
-    }
-
     pub(super) fn and_text(&mut self, condition: &str, value: Option<&String>) {
         if let Some(value) = value {
             self.and(condition, value.clone());
@@ -54,47 +44,6 @@ impl Where {
     pub(super) fn params(&self) -> Vec<&dyn ToSql> {
         self.values.iter().map(AsRef::as_ref).collect()
     }
-}
-
-/// What a page asks for; `row` is the alias of the listed table, the event goes by `e`.
-fn conditions(filter: &Filter, row: &str) -> Result<Where, LedgerError> {
-    let mut all = Where::default();
-    all.and_text(&format!("{row}.source = ?"), filter.source.as_ref());
-    if !filter.sources.is_empty() {
-        let allowed = super::rows::json(&filter.sources)?;
-        all.and(&format!("{row}.source IN (SELECT value FROM json_each(?))"), allowed);
-    }
-    if let Some(state) = filter.state {
-        all.and("e.state = ?", state.as_str());
-    }
-    if let Some(code) = filter.code {
-        let column = if row == "d" { "COALESCE(d.code, e.code)" } else { "e.code" };
-        all.and(&format!("{column} = ?"), code.as_str());
-    }
-    all.and_text("e.provider_type = ?", filter.provider_type.as_ref());
-    let by_claim = |column: &str| format!("{row}.event_id IN (SELECT event_id FROM claim_versions WHERE {column} = ?)");
-    all.and_text(&by_claim("request_id"), filter.request_id.as_ref());
-    all.and_text(&by_claim("payment_reference"), filter.payment_reference.as_ref());
-    all.and_text(&by_claim("tx"), filter.tx.as_ref().map(|tx| plain_tx(tx)).as_ref());
-    all.and_text("e.expectation_id = ?", filter.expectation.as_ref());
-    all.and_text("e.payment_id = ?", filter.payment.as_ref());
-    if let Some(since) = filter.since_us {
-        all.and(&format!("{row}.received_us >= ?"), since);
-    }
-    if let Some(until) = filter.until_us {
-        all.and(&format!("{row}.received_us < ?"), until);
-    }
-    if let Some(after) = &filter.after {
-        let (received_us, id) = read_cursor(after)?;
-        all.and(&format!("({row}.received_us, {row}.id) < (?, "), received_us);
-        all.continue_with("?)", id);
-    }
-    Ok(all)
-}
-
-fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
-    let parts = text.split_once('.').and_then(|(us, id)| us.parse().ok().zip(id.parse().ok()));
-    parts.ok_or_else(|| LedgerError::BadCursor(text.to_owned()))
 }
 
 fn page(limit: usize) -> usize {
@@ -116,22 +65,16 @@ fn delivery_view(row: &Row<'_>) -> rusqlite::Result<DeliveryView> {
         event_id: row.get::<_, Option<Id>>(5)?.map(|id| EventId(id.0)),
         code: row.get::<_, Option<Named<Code>>>(6)?.map(|code| code.0),
         removed: row.get::<_, Option<Named<RemovedHow>>>(8)?.map(|how| how.0),
-        cursor: format!("{received_us}.{id}"),
+        cursor: cursor((received_us, id)),
     })
 }
 
 /// Deliveries, newest first.
-pub(super) fn deliveries(conn: &Connection, filter: &Filter) -> Result<Vec<DeliveryView>, LedgerError> {
-    let found = conditions(filter, "d")?;
-    let sql = format!(
-        "SELECT {DELIVERY_COLUMNS} FROM deliveries d LEFT JOIN events e ON e.event_id = d.event_id
-         WHERE {} ORDER BY d.received_us DESC, d.id DESC LIMIT {}",
-        found.sql(),
-        page(filter.limit),
-    );
-    let mut statement = conn.prepare(&sql)?;
-    let views = statement.query_map(found.params().as_slice(), delivery_view)?.collect::<Result<_, _>>()?;
-    Ok(views)
+pub(super) fn deliveries(conn: &Connection, filter: &Filter) -> Result<Page<DeliveryView>, LedgerError> {
+    let found = search::page(conn, List::Deliveries, filter, page(filter.limit), LOOKED_AT_MAX)?;
+    let mut statement = conn.prepare_cached(&format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.id = ?1"))?;
+    let items = found.rows.iter().map(|(_, id)| statement.query_row([id], delivery_view)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next: found.next.map(cursor) })
 }
 
 /// One delivery.
@@ -180,7 +123,7 @@ fn event_view(row: &Row<'_>) -> rusqlite::Result<EventView> {
         due_us: event.due_us,
         updated_us: event.updated_us,
         deliveries,
-        cursor: format!("{received_us}.{}", event.id),
+        cursor: cursor((received_us, event.id)),
     })
 }
 
@@ -194,12 +137,11 @@ fn event_sql(condition: &str, rest: &str) -> String {
 }
 
 /// Events, newest first.
-pub(super) fn events(conn: &Connection, filter: &Filter) -> Result<Vec<EventView>, LedgerError> {
-    let found = conditions(filter, "e")?;
-    let rest = format!("ORDER BY e.received_us DESC, e.id DESC LIMIT {}", page(filter.limit));
-    let mut statement = conn.prepare(&event_sql(&found.sql(), &rest))?;
-    let views = statement.query_map(found.params().as_slice(), event_view)?.collect::<Result<_, _>>()?;
-    Ok(views)
+pub(super) fn events(conn: &Connection, filter: &Filter) -> Result<Page<EventView>, LedgerError> {
+    let found = search::page(conn, List::Events, filter, page(filter.limit), LOOKED_AT_MAX)?;
+    let mut statement = conn.prepare_cached(&event_sql("e.id = ?1", ""))?;
+    let items = found.rows.iter().map(|(_, id)| statement.query_row([id], event_view)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next: found.next.map(cursor) })
 }
 
 /// One event with everything that hangs off it.

@@ -17,7 +17,7 @@ use crate::model::{EventState, ExpectationState};
 mod speed;
 mod versions;
 
-struct Bench {
+pub(in crate::ledger::sqlite) struct Bench {
     engine: Option<Arc<Sqlite>>,
     folder: TempDir,
 }
@@ -27,7 +27,7 @@ impl Bench {
         self.folder.path().join("ledger.db")
     }
 
-    fn raw(&self) -> Connection {
+    pub(in crate::ledger::sqlite) fn raw(&self) -> Connection {
         Connection::open(self.path()).expect("a second connection")
     }
 }

@@ -13,7 +13,9 @@ use super::*;
 use crate::chain::{NodeView, Observations, Observing};
 use crate::config;
 use crate::ledger::sqlite::Sqlite;
-use crate::ledger::{Cursor, EventView, Filter, IntakeBatch, IntakeDelivery, IntakeEvent, IntakeKind, PutExpectation};
+use crate::ledger::{
+    Cursor, EventView, Filter, IntakeBatch, IntakeDelivery, IntakeEvent, IntakeKind, PutExpectation, Who,
+};
 use crate::model::{Claim, Code, EventState, Identity, Part};
 use crate::task::StopSwitch;
 use crate::verify::fixture::*;
@@ -98,7 +100,8 @@ impl Bench {
 
     async fn expects(&self, stored: crate::ledger::StoredExpectation) {
         let now_us = self.clock.now().as_microsecond();
-        self.ledger.put_expectation(PutExpectation { terms: stored.terms, now_us }).await.unwrap();
+        let by = Who { name: "shop".to_owned(), from: "test".to_owned(), reason: None };
+        self.ledger.put_expectation(PutExpectation { terms: stored.terms, by, now_us }).await.unwrap();
         self.wakes.verify.wake();
     }
 
@@ -106,7 +109,7 @@ impl Bench {
     async fn until(&self, holds: impl Fn(&[EventView]) -> bool) -> Vec<EventView> {
         let looking = async {
             loop {
-                let mut events = self.ledger.events(Filter { limit: 100, ..Filter::default() }).await.unwrap();
+                let mut events = self.ledger.events(Filter { limit: 100, ..Filter::default() }).await.unwrap().items;
                 events.reverse();
                 if holds(&events) {
                     return events;
