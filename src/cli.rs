@@ -3,6 +3,7 @@
 //! Exit codes are a contract (see [`Exit`]): scripts and supervisors tell a wrong configuration from a failed run.
 
 pub mod ask;
+pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod deliveries;
@@ -10,6 +11,8 @@ pub mod demo;
 pub mod events;
 pub mod evidence;
 pub mod filter;
+pub mod find;
+mod follow;
 pub mod healthcheck;
 pub mod jobs;
 mod output;
@@ -61,6 +64,8 @@ pub enum Command {
     Send(send::Args),
     /// Ask a running gateway whether it lives; exit code 0 or 1.
     Healthcheck(healthcheck::Args),
+    /// Find everything stored that is known by an id, hash, address, reference or key.
+    Find(find::Args),
     /// Look at what came.
     Deliveries(deliveries::Args),
     /// Look at what was refused, and let in what was refused by mistake.
@@ -79,6 +84,8 @@ pub enum Command {
     Restore(restore::Args),
     /// Look at long work, and stop it.
     Jobs(jobs::Args),
+    /// See who did what.
+    Audit(audit::Args),
     /// Show how a gateway is.
     Status(status::Args),
     /// Make and handle secrets.
@@ -167,6 +174,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Send(args) => Box::pin(send::run(args)).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Find(args) => Box::pin(find::run(args)).await,
+        Command::Audit(args) => Box::pin(audit::run(args)).await,
         Command::Deliveries(args) => Box::pin(deliveries::run(args)).await,
         Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Events(args) => Box::pin(events::run(args)).await,

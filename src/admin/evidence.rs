@@ -156,8 +156,17 @@ async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Found, Problem> {
     if id.starts_with("0x") {
         found.about = id.to_ascii_lowercase();
     }
-    for view in api.ledger.events(filter).await? {
-        event(api, view.event_id, &mut found).await?;
+    // A page may be short while there is more.
+    let mut filter = filter;
+    while found.events.len() < EVENTS_MAX {
+        let page = api.ledger.events(filter.clone()).await?;
+        for view in page.iter() {
+            event(api, view.event_id, &mut found).await?;
+        }
+        if page.next.is_none() {
+            break;
+        }
+        filter.after = page.next;
     }
     if found.events.is_empty() { Err(Problem::unknown("evidence")) } else { Ok(found) }
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::filter::{FilterArgs, PageArgs};
 use super::table::{self, Layout, OutputArgs, column, wide};
 use super::target::{Query, Target, TargetArgs, segment};
-use super::{Exit, Failure, ask, output};
+use super::{Exit, Failure, ask, follow, output};
 
-const LAYOUT: Layout = Layout {
+pub(super) const LAYOUT: Layout = Layout {
     what: "deliveries",
     id: "/delivery_id",
     columns: &[
@@ -61,6 +61,9 @@ struct List {
     filter: FilterArgs,
     #[command(flatten)]
     page: PageArgs,
+    /// Go on with what comes, oldest first, until interrupted.
+    #[arg(short, long, conflicts_with = "reverse")]
+    follow: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -88,9 +91,12 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let target = Target::open(&args.target).await?;
     match args.verb {
         Verb::List(list) => {
-            let List { filter, page } = *list;
+            let List { filter, page, follow } = *list;
             let items = page.items(&target, "/deliveries", &filter.query()).await?;
-            table::list(&items, &LAYOUT, args.output.output)
+            if !follow {
+                return table::list(&items, &LAYOUT, args.output.output);
+            }
+            follow::list(&target, "/deliveries", &filter, items, &LAYOUT, args.output.output).await
         }
         Verb::Show(Ids { ids }) => {
             let mut items = Vec::new();

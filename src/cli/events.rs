@@ -3,9 +3,9 @@
 use super::filter::{FilterArgs, PageArgs};
 use super::table::{self, Layout, OutputArgs, column, wide};
 use super::target::{Query, Target, TargetArgs, segment};
-use super::{Failure, ask};
+use super::{Failure, ask, follow};
 
-const LAYOUT: Layout = Layout {
+pub(super) const LAYOUT: Layout = Layout {
     what: "events",
     id: "/event_id",
     columns: &[
@@ -57,6 +57,9 @@ struct List {
     filter: FilterArgs,
     #[command(flatten)]
     page: PageArgs,
+    /// Go on with what comes, oldest first, until interrupted.
+    #[arg(short, long, conflicts_with = "reverse")]
+    follow: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -74,9 +77,12 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let target = Target::open(&args.target).await?;
     match args.verb {
         Verb::List(list) => {
-            let List { filter, page } = *list;
+            let List { filter, page, follow } = *list;
             let items = page.items(&target, "/events", &filter.query()).await?;
-            table::list(&items, &LAYOUT, args.output.output)
+            if !follow {
+                return table::list(&items, &LAYOUT, args.output.output);
+            }
+            follow::list(&target, "/events", &filter, items, &LAYOUT, args.output.output).await
         }
         Verb::Show(Ids { ids }) => {
             let mut items = Vec::new();

@@ -1,5 +1,6 @@
 //! What the lists have in common: filters, how many, in which order. The names are the API's query parameters.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Failure;
@@ -7,6 +8,9 @@ use super::target::{Query, Target};
 
 /// Most items the API gives at once.
 const PAGE: usize = 500;
+
+/// Most items of [`PageArgs::all`].
+const ALL: usize = 100_000;
 
 /// Filters of deliveries and events; all of those given have to hold.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -20,6 +24,21 @@ pub struct FilterArgs {
     /// With this outcome code.
     #[arg(long)]
     code: Option<String>,
+    /// That became a message of this type, such as payment.verified.
+    #[arg(long = "type", value_name = "TYPE")]
+    message_type: Option<String>,
+    /// Of this account of the provider.
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// On this chain, as claimed or proven: its name or number.
+    #[arg(long, value_name = "CHAIN")]
+    chain: Option<String>,
+    /// With this payer, recipient or token.
+    #[arg(long, value_name = "0x…")]
+    address: Option<String>,
+    /// Known by this: any id, hash, address, reference or key.
+    #[arg(short, long, value_name = "ANY")]
+    q: Option<String>,
     /// Of this type, as the provider calls it.
     #[arg(long, value_name = "TYPE")]
     provider_type: Option<String>,
@@ -50,18 +69,34 @@ impl FilterArgs {
     /// As query parameters.
     #[must_use]
     pub fn query(&self) -> Query {
+        self.within(self.since.clone(), self.until.clone())
+    }
+
+    /// The same, of what was received since then; without a time, since a minute ago.
+    #[must_use]
+    pub fn query_since(&self, since: Option<Timestamp>) -> Query {
+        let since = since.map_or_else(|| "1m".to_owned(), |since| since.to_string());
+        self.within(Some(since), None)
+    }
+
+    fn within(&self, since: Option<String>, until: Option<String>) -> Query {
         Query::default()
             .with("source", self.source.as_ref())
             .with("state", self.state.as_ref())
             .with("code", self.code.as_ref())
+            .with("type", self.message_type.as_ref())
+            .with("account", self.account.as_ref())
+            .with("chain", self.chain.as_ref())
+            .with("address", self.address.as_ref())
+            .with("q", self.q.as_ref())
             .with("provider_type", self.provider_type.as_ref())
             .with("tx", self.tx.as_ref())
             .with("payment_reference", self.payment_reference.as_ref())
             .with("request_id", self.request_id.as_ref())
             .with("expectation", self.expectation.as_ref())
             .with("payment", self.payment.as_ref())
-            .with("since", self.since.as_ref())
-            .with("until", self.until.as_ref())
+            .with("since", since)
+            .with("until", until)
     }
 }
 
@@ -77,6 +112,12 @@ pub struct PageArgs {
 }
 
 impl PageArgs {
+    /// Everything, within reason.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { limit: ALL, reverse: false }
+    }
+
     /// Reads pages of a list until there are enough.
     ///
     /// # Errors
@@ -92,12 +133,13 @@ impl PageArgs {
                 Some(Value::Array(got)) => got,
                 _ => Vec::new(),
             };
-            let empty = got.is_empty();
             items.extend(got);
-            after = page.get("next").and_then(Value::as_str).map(str::to_owned);
-            if after.is_none() || empty {
+            // A page may be empty and not the last: the gateway looks at so many rows a page.
+            let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            if next.is_none() || next == after {
                 break;
             }
+            after = next;
         }
         items.truncate(self.limit);
         if self.reverse {

@@ -77,6 +77,23 @@ pub fn list(items: &[Value], layout: &Layout, output: Output) -> Result<(), Fail
     Ok(print(&listed(items, layout, output)?)?)
 }
 
+/// Prints a further part of a list that goes on: the heading once, JSON one object a line.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn append(items: &[Value], layout: &Layout, output: Output, heading: bool) -> Result<(), Failure> {
+    let told = match output {
+        Output::Json => items.iter().map(|item| format!("{item}\n")).collect(),
+        Output::Id => listed(items, layout, output)?,
+        Output::Table | Output::Wide | Output::Csv => {
+            let told = listed(items, layout, output)?;
+            let rows = told.split_once('\n').map_or("", |(_, rows)| rows);
+            if heading { told } else { rows.to_owned() }
+        }
+    };
+    Ok(print(&told)?)
+}
+
 fn listed(items: &[Value], layout: &Layout, output: Output) -> Result<String, Failure> {
     Ok(match output {
         Output::Table => table(items, layout, |column| !column.wide),

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::{ADMIN_TOKEN, Gateway, Setup, Site, VIEWER_TOKEN, text};
+use crate::support::gateway::{ADMIN_TOKEN, Gateway, PATIENCE, Setup, Site, VIEWER_TOKEN, text};
 use crate::support::money::card;
 
 /// What a command wrote, and how it ended.
@@ -98,6 +98,49 @@ async fn deliveries_are_listed_in_every_form() {
     assert!(!table.out.contains("BODY SHA-256") && list(&["-o", "wide"]).out.contains("BODY SHA-256"));
     let nothing = list(&["--source", "request-network"]);
     assert_eq!((nothing.out.as_str(), nothing.err.trim()), ("", "no deliveries"));
+}
+
+#[tokio::test]
+async fn one_string_finds_what_is_known_by_it() {
+    let (site, gateway, ids) = three().await;
+    let ask = |arguments: &[&str]| ask(&site, &gateway, ADMIN_TOKEN, arguments, "");
+    let found = ask(&["find", "evt_2", "-o", "id"]);
+    assert_eq!((found.lines().len(), found.lines()[1]), (2, ids[1].as_str()), "the event, then the delivery");
+    let table = ask(&["find", "pi_2"]);
+    assert!(table.out.contains("EVENT ") && table.out.contains("\n\nDELIVERY "), "{}", table.out);
+    assert_eq!(ask(&["find", &ids[0], "-o", "json"]).json()["deliveries"][0]["delivery_id"], ids[0].as_str());
+    ask(&["find", "evt_9"]).fails(1, "nothing stored is known by \"evt_9\"");
+    assert_eq!(ask(&["deliveries", "list", "-q", "pi_3", "-o", "id"]).lines(), [ids[2].as_str()]);
+    assert_eq!(ask(&["events", "list", "--type", "provider.event", "-o", "id"]).lines().len(), 3);
+    ask(&["events", "list", "--type", "nonsense"]).fails(2, "nonsense");
+    assert_eq!(ask(&["audit", "list", "-o", "id"]).lines(), [""; 0]);
+    gateway.terminate();
+    assert_eq!(open(&site, &["find", "evt_2", "-o", "id"]).lines()[1], ids[1]);
+    open(&site, &["deliveries", "list", "-f"]).fails(2, "--follow");
+}
+
+#[tokio::test]
+async fn a_list_that_follows_shows_what_comes_once() {
+    let (site, gateway, ids) = three().await;
+    let mut command = site.command();
+    command.args(["deliveries", "list", "-f", "-n", "2", "-o", "id", "--admin", &format!("http://{}", gateway.admin)]);
+    command.env("TOLLGATE_ADMIN_TOKEN", ADMIN_TOKEN).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let out = std::io::BufReader::new(child.stdout.take().unwrap());
+    let (send, mut lines) = tokio::sync::mpsc::channel(16);
+    let reader = std::thread::spawn(move || {
+        std::io::BufRead::lines(out).map_while(Result::ok).all(|line| send.blocking_send(line).is_ok())
+    });
+    let mut next = async || tokio::time::timeout(PATIENCE, lines.recv()).await.unwrap().unwrap();
+    assert_eq!([next().await, next().await], [ids[1].as_str(), ids[2].as_str()], "the newest two, oldest first");
+    for n in ["4", "5"] {
+        let id = gateway.stripe(card(n).to_string().as_bytes()).await.delivery_id();
+        assert_eq!(next().await, id);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(reader.join().is_ok());
+    assert!(lines.recv().await.is_none(), "nothing twice");
 }
 
 #[tokio::test]
