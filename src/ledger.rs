@@ -197,6 +197,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// is safe. No identity, claim, event or delivery row is deleted (rule 7).
     fn mark_removed(&self, removed: Vec<(uuid::Uuid, RemovedHow)>, now_us: i64) -> Answer<'_, u64>;
 
+    /// Notes that pruned deliveries are in the log again; says how many were noted as pruned. Erased stays erased.
+    /// Repeating it is safe.
+    fn mark_returned(&self, returned: Vec<uuid::Uuid>) -> Answer<'_, u64>;
+
     /// What has to stay of a delivery when it goes.
     fn stub_of(&self, delivery_id: uuid::Uuid) -> Answer<'_, KnownDelivery>;
 

@@ -43,6 +43,29 @@ pub struct Delivery {
     pub admitted_from: Option<Uuid>,
 }
 
+impl Delivery {
+    /// The delivery of its stored parts, meta and body as [`crate::Store::raw`] gave them; the body is checked against
+    /// the digest in the meta.
+    ///
+    /// # Errors
+    /// Says why these are no parts of a delivery.
+    pub fn of_parts(meta: Bytes, body: Bytes) -> Result<Self, String> {
+        let delivery = crate::meta::delivery(meta, body).map_err(|error| error.to_string())?;
+        if crate::link::sha256(&delivery.body) != delivery.body_sha256 {
+            return Err("its body does not hash to the digest in its meta".to_owned());
+        }
+        Ok(delivery)
+    }
+
+    /// Bytes of body and headers, as they came.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        let headers = self.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+        let bytes = headers.fold(self.body.len(), usize::saturating_add);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
 /// What [`crate::Store::append`] takes: the same shape that is read back.
 pub type NewDelivery = Delivery;
 

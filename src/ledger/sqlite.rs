@@ -223,6 +223,10 @@ impl Ledger for Sqlite {
         self.write(move |conn| removal::mark(conn, &removed, now_us))
     }
 
+    fn mark_returned(&self, returned: Vec<Uuid>) -> Answer<'_, u64> {
+        self.write(move |conn| removal::unmark(conn, &returned))
+    }
+
     fn stub_of(&self, delivery_id: Uuid) -> Answer<'_, KnownDelivery> {
         self.read(move |conn| removal::of_delivery(conn, delivery_id))
     }

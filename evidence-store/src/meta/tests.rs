@@ -95,3 +95,14 @@ fn the_fixtures_of_rejected_requests_are_read_and_written_as_they_are() {
         assert_eq!(written, stored);
     }
 }
+
+#[test]
+fn a_delivery_of_its_parts_is_the_one_that_was_stored_or_none() {
+    let (meta, body) = of_delivery(golden_1());
+    let meta = Bytes::from(meta);
+    assert_eq!(Delivery::of_parts(meta.clone(), body.clone()), Ok(golden_1()));
+    let mut other = body.to_vec();
+    other.push(b' ');
+    assert!(Delivery::of_parts(meta, other.into()).unwrap_err().contains("does not hash"));
+    assert!(Delivery::of_parts(Bytes::from_static(&[0xff]), body).is_err());
+}

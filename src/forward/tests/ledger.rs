@@ -290,6 +290,10 @@ impl Ledger for Script {
         not_here()
     }
 
+    fn mark_returned(&self, _: Vec<uuid::Uuid>) -> Answer<'_, u64> {
+        not_here()
+    }
+
     fn mark_removed(&self, _: Vec<(uuid::Uuid, RemovedHow)>, _: i64) -> Answer<'_, u64> {
         not_here()
     }

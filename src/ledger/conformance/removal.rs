@@ -120,6 +120,13 @@ pub(crate) async fn what_left_the_log_stays_known<R: Rig>(rig: R) {
     };
     assert_eq!((removed(id).await, removed(test_id).await), (Some(RemovedHow::Pruned), Some(RemovedHow::Erased)));
     assert!(may_go(&*ledger, "rn", PruneLimit::AnyAge).await.is_empty(), "it is gone already");
+    // An import brings the pruned one back, and never an erased one.
+    let returned = vec![id, test_id, stranger];
+    assert_eq!(ledger.mark_returned(returned.clone()).await.expect("marked"), 1);
+    assert_eq!(ledger.mark_returned(returned).await.expect("again"), 0);
+    assert_eq!((removed(id).await, removed(test_id).await), (None, Some(RemovedHow::Erased)));
+    assert_eq!(seqs(&may_go(&*ledger, "rn", PruneLimit::AnyAge).await), [1], "it may go again");
+    assert_eq!(ledger.mark_removed(gone, T0 + 3 * S).await.expect("marked"), 2);
     // The same body under a new delivery id: no new event.
     let mut again = settled;
     again.facts.delivery_id = uuid::Uuid::now_v7();

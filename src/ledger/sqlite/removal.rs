@@ -109,6 +109,21 @@ pub(super) fn mark(conn: &Connection, removed: &[(Uuid, RemovedHow)], now_us: i6
     Ok(known)
 }
 
+/// Notes that pruned deliveries are in the log again.
+pub(super) fn unmark(conn: &Connection, returned: &[Uuid]) -> Result<u64, LedgerError> {
+    let mut known = 0;
+    for delivery in returned {
+        let rows = conn
+            .prepare_cached(
+                "UPDATE deliveries SET removed = NULL, removed_us = NULL
+                 WHERE delivery_id = ?1 AND removed = 'pruned'",
+            )?
+            .execute([Id(*delivery)])?;
+        known += u64::try_from(rows).unwrap_or(0);
+    }
+    Ok(known)
+}
+
 /// What has to stay of a delivery.
 pub(super) fn of_delivery(conn: &Connection, delivery: Uuid) -> Result<KnownDelivery, LedgerError> {
     let known: Option<Option<Id>> = conn
