@@ -201,6 +201,10 @@ pub struct Evidence {
     pub repeats_max: u32,
     /// What happens before the reserve is reached.
     pub watermarks: Watermarks,
+    /// What a source keeps where it does not say otherwise.
+    pub retention: Retention,
+    /// Between looks at what may go.
+    pub retention_every: Duration,
     /// Where evidence goes before it is deleted here.
     pub archive: Option<Archive>,
     /// Signed checkpoints.

@@ -1,9 +1,9 @@
 //! What happens to evidence before the reserve of free space is reached, and where it goes as it grows old.
 
-use crate::config::checked::{Archive, ArchiveUrl, Bucket, Watermarks};
+use crate::config::checked::{Archive, ArchiveUrl, Bucket, Retention, Watermarks};
 use crate::config::raw::lifetime;
 use crate::config::read::Reader;
-use crate::config::value::shown_bytes;
+use crate::config::value::{shown, shown_bytes};
 
 const GIB: u64 = 1 << 30;
 
@@ -40,6 +40,27 @@ pub(super) fn watermarks(raw: &lifetime::Watermarks, reserve: u64, reader: &mut 
         reader.derives(&format!("{}.warn", raw.at), format!("{:?}", shown_bytes(warn)));
     }
     Watermarks { warn, shed }
+}
+
+/// `[evidence.retention]`
+pub(super) fn retention(raw: &lifetime::Retention) -> Retention {
+    Retention { age: raw.age.map(|age| age.0), bytes: raw.bytes.map(|bytes| bytes.0) }
+}
+
+/// `[sources.retention]` over `[evidence.retention]`.
+pub(super) fn of_source(
+    raw: &lifetime::SourceRetention,
+    all: &lifetime::Retention,
+    reader: &mut Reader<'_>,
+) -> Retention {
+    let all = retention(all);
+    if let (None, Some(age)) = (raw.age, all.age) {
+        reader.derives(&format!("{}.age", raw.at), format!("{:?}", shown(age)));
+    }
+    if let (None, Some(bytes)) = (raw.bytes, all.bytes) {
+        reader.derives(&format!("{}.bytes", raw.at), format!("{:?}", shown_bytes(bytes)));
+    }
+    Retention { age: raw.age.map(|age| age.0).or(all.age), bytes: raw.bytes.map(|bytes| bytes.0).or(all.bytes) }
 }
 
 /// `[evidence.archive]`; none without a URL.

@@ -105,12 +105,15 @@ pub(super) fn evidence(raw: server::Evidence, data_dir: &Path, reader: &mut Read
     let watermarks = super::lifetime::watermarks(&raw.watermarks, raw.reserve.0, reader);
     let archive = super::lifetime::archive(raw.archive, reader);
     let seal = seal(raw.seal, &path, reader);
+    let retention = super::lifetime::retention(&raw.retention);
     Evidence {
         path,
         reserve: raw.reserve.0,
         rejected_max: raw.rejected_max.0,
         repeats_max: u32::try_from(raw.repeats_max.0).unwrap_or(u32::MAX),
         watermarks,
+        retention,
+        retention_every: raw.retention.every.0,
         archive,
         seal,
     }

@@ -7,7 +7,7 @@ use super::server::known;
 use crate::config::checked::{
     Destination, Encoding, HmacScheme, Provider, Source, SourceSecret, TypeFilter, Verification,
 };
-use crate::config::raw::{File, sources};
+use crate::config::raw::{File, lifetime, sources};
 use crate::config::read::Reader;
 use crate::config::value::check_signing_key;
 use crate::digest::Algorithm;
@@ -56,11 +56,13 @@ pub(super) fn sources(
     destinations: &BTreeMap<String, Destination>,
     reader: &mut Reader<'_>,
 ) -> Vec<Source> {
-    file.sources.iter().filter_map(|raw| source(raw, destinations, reader)).collect()
+    let retention = &file.evidence.retention;
+    file.sources.iter().filter_map(|raw| source(raw, retention, destinations, reader)).collect()
 }
 
 fn source(
     raw: &sources::Source,
+    retention: &lifetime::Retention,
     destinations: &BTreeMap<String, Destination>,
     reader: &mut Reader<'_>,
 ) -> Option<Source> {
@@ -110,6 +112,7 @@ fn source(
         types: TypeFilter { forward: patterns(&raw.types.forward), ignore: patterns(&raw.types.ignore) },
         min_assurance: raw.min_assurance.0,
         shed,
+        retention: super::lifetime::of_source(&raw.retention, retention, reader),
         forward_to,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Component, PathBuf};
+use std::time::Duration;
 
 use super::Secret;
 
@@ -12,6 +13,15 @@ pub struct Watermarks {
     pub warn: u64,
     /// Below this sources are refused by their class.
     pub shed: u64,
+}
+
+/// `[evidence.retention]` with `sources.retention` over it: what a source keeps. Nothing set keeps everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Settled deliveries received longer ago go.
+    pub age: Option<Duration>,
+    /// Settled deliveries go, the oldest first, while there are more bytes than this.
+    pub bytes: Option<u64>,
 }
 
 /// `[evidence.archive]`: where evidence goes before it is deleted here.
@@ -88,4 +98,10 @@ pub struct Bucket {
     pub endpoint: Option<String>,
     /// Access key and secret key; none asks the machine's own role.
     pub keys: Option<(Secret, Secret)>,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self { region: "us-east-1".to_owned(), endpoint: None, keys: None }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Network, Secret};
+use super::{Network, Retention, Secret};
 use crate::model::Assurance;
 
 /// `[[sources]]`
@@ -36,6 +36,8 @@ pub struct Source {
     pub min_assurance: Assurance,
     /// When it is refused as the disk fills.
     pub shed: Shed,
+    /// What is kept of it.
+    pub retention: Retention,
     /// Destinations; at least one.
     pub forward_to: Vec<String>,
 }
@@ -78,6 +80,7 @@ impl Source {
             path: "/hooks/shop".to_owned(),
             realm: provider.name().to_owned(),
             shed: provider.shed(),
+            retention: Retention::default(),
             provider,
             secrets: secrets.iter().enumerate().map(secret).collect(),
             tolerance: Duration::from_secs(300),

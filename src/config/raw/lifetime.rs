@@ -1,10 +1,13 @@
-//! `[evidence.watermarks]`, `[evidence.archive]`: what happens to evidence as the disk fills and as it grows old.
+//! `[evidence.watermarks]`, `[evidence.retention]`, `[evidence.archive]`: what happens to evidence as the disk fills and as it grows old.
 
 use crate::config::section::section;
-use crate::config::value::{ArchivePlace, HttpUrl, Label, SecretText, Size};
+use crate::config::value::{ArchivePlace, HttpUrl, Label, SecretText, Size, Span};
 
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 
 section! {
     /// `[evidence.watermarks]`
@@ -15,6 +18,24 @@ section! {
         /// Free space below which sources are answered 503 by their class; without it the reserve twice, at most 4 GiB
         /// above it.
         shed: optional Size<MIB, { 64 * TIB }>;
+    }
+
+    /// `[evidence.retention]`
+    struct Retention {
+        /// How old a settled delivery grows before its bytes are removed; without it, as old as it likes.
+        age: optional Span<HOUR, { 36_500 * DAY }>;
+        /// Bytes that a source keeps; settled deliveries over it go, the oldest first. Without it, any number.
+        bytes: optional Size<MIB, { 1024 * TIB }>;
+        /// Between looks at what may go.
+        every: default Span<1000, { 7 * DAY }> = "1h";
+    }
+
+    /// `[sources.retention]`
+    struct SourceRetention {
+        /// Instead of evidence.retention.age.
+        age: optional Span<HOUR, { 36_500 * DAY }>;
+        /// Instead of evidence.retention.bytes.
+        bytes: optional Size<MIB, { 1024 * TIB }>;
     }
 
     /// `[evidence.archive]`

@@ -95,6 +95,8 @@ section! {
         repeats_max: default Count<1, 1_000_000> = 64;
         /// What happens before the reserve is reached.
         watermarks: table lifetime::Watermarks;
+        /// How long evidence is kept; without age and bytes, for ever.
+        retention: table lifetime::Retention;
         /// Where evidence goes before it is deleted here.
         archive: table lifetime::Archive;
         /// Signed checkpoints of the log.

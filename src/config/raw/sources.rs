@@ -1,5 +1,6 @@
 //! `[[sources]]` and `[verification]`.
 
+use super::lifetime;
 use crate::config::read::Count;
 use crate::config::section::section;
 use crate::config::value::{
@@ -44,6 +45,8 @@ section! {
         /// the reserve; last, only at the reserve. Without it first for stripe, which tries again for three days, last
         /// for request-network, which gives up after 21 seconds, and middle for others.
         shed: optional Shed;
+        /// How long its deliveries are kept, where that differs from evidence.retention.
+        retention: table lifetime::SourceRetention;
         /// Destinations by name; without it "default".
         forward_to: list Name;
         /// Header that holds the signature (hmac, required there).

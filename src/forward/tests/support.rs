@@ -72,6 +72,8 @@ pub(super) fn config(destinations: Vec<Destination>) -> Arc<Config> {
             rejected_max: 0,
             repeats_max: 64,
             watermarks: Watermarks::default(),
+            retention: crate::config::Retention::default(),
+            retention_every: std::time::Duration::from_secs(3600),
             archive: None,
             seal: crate::config::Seal {
                 key: "seal.key".into(),

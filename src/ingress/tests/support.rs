@@ -290,6 +290,8 @@ fn config(folder: &std::path::Path) -> Config {
             rejected_max: 1024 * 1024,
             repeats_max: 64,
             watermarks: config::Watermarks::default(),
+            retention: config::Retention::default(),
+            retention_every: std::time::Duration::from_secs(3600),
             archive: None,
             seal: config::Seal {
                 key: "seal.key".into(),

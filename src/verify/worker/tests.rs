@@ -215,6 +215,8 @@ fn config(data_dir: PathBuf) -> Config {
             rejected_max: 1 << 20,
             repeats_max: 64,
             watermarks: config::Watermarks::default(),
+            retention: config::Retention::default(),
+            retention_every: std::time::Duration::from_secs(3600),
             archive: None,
             seal: config::Seal {
                 key: "seal.key".into(),
