@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::jobs::Jobs;
 use crate::ledger::Ledger;
 use crate::net::Tower;
+use crate::retention::Retention;
 use crate::task::{Stop, Wakes};
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
@@ -41,7 +42,6 @@ mod pauses;
 mod problem;
 mod rejected;
 mod status;
-mod stub;
 mod view;
 
 /// Largest request body: an expectation with its 4 KiB of metadata fits many times.
@@ -77,6 +77,8 @@ pub struct Parts {
     pub draining: Stop,
     /// Long work.
     pub jobs: Jobs,
+    /// What removes, archives and brings back evidence.
+    pub retention: Retention,
     /// Since when this process serves; none while a stopped gateway is looked at.
     pub started_us: Option<i64>,
     /// Verifies checkpoints; none where there is no key to be read.

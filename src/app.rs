@@ -20,6 +20,7 @@ use crate::jobs::Jobs;
 use crate::ledger::sqlite::{self, Sqlite};
 use crate::ledger::{Cursor, IntakeBatch, Ledger, LedgerError};
 use crate::net::{self, BindError, Listener};
+use crate::retention::Retention;
 use crate::task::{self, Stop, StopSwitch, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
@@ -172,6 +173,11 @@ impl App {
         self.public.local_addr()
     }
 
+    fn retention(&self) -> Retention {
+        let (ledger, config) = (Arc::clone(&self.ledger), Arc::clone(&self.config));
+        Retention::new(self.evidence.clone(), ledger, config, self.clock.clone(), self.metrics.clone())
+    }
+
     /// Where operators and the backend call.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
@@ -234,7 +240,9 @@ impl Running {
         let grace = app.config.shutdown.grace;
         let (draining, drains) = task::stop();
         let jobs = Jobs::new(app.clock.clone());
+        let retention = app.retention();
         let api = Api::new(admin::Parts {
+            retention: retention.clone(),
             config: Arc::clone(&app.config),
             ledger: Arc::clone(&app.ledger),
             evidence: app.evidence.clone(),
@@ -250,6 +258,7 @@ impl Running {
         let (admin_stop, admin_stops) = task::stop();
         let disk = app.evidence.clone();
         task::spawn("watermarks", app.watermarks.follow(move || disk.disk_free(), admin_stops.clone()));
+        task::spawn("retention", retention.follow(jobs.clone(), admin_stops.clone()));
         let mut side = vec![task::spawn(
             "admin",
             net::serve(app.admin, net::Limits::admin(), api.service(), admin_stops.clone(), grace),

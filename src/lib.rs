@@ -47,6 +47,7 @@ pub mod message;
 pub mod model;
 pub mod net;
 pub mod provider;
+pub mod retention;
 pub mod seal;
 pub mod task;
 pub mod telemetry;

@@ -69,12 +69,14 @@ pub(super) enum May {
     ReadAudit,
     /// Take messages: what is handed out counts as sent.
     ReadFeed,
-    /// Act: pause, hold, prune.
+    /// Act: pause, hold, archive.
     Operate,
     /// Take a copy of everything to where others may read it.
     BackUp,
     /// Destroy what was stored, for ever.
     Erase,
+    /// Change what the log holds: prune, import.
+    ChangeEvidence,
 }
 
 impl Caller {
@@ -134,7 +136,7 @@ const fn allows(role: Role, what: May) -> bool {
             Role::Backend | Role::Viewer | Role::Auditor => false,
             Role::Operator | Role::Admin => true,
         },
-        May::BackUp | May::Erase => match role {
+        May::BackUp | May::Erase | May::ChangeEvidence => match role {
             Role::Backend | Role::Viewer | Role::Auditor | Role::Operator => false,
             Role::Admin => true,
         },
@@ -157,7 +159,8 @@ impl FromRequestParts<Api> for Caller {
         let token = find(&api.config.admin.tokens, given.trim()).ok_or_else(Problem::unauthorized)?;
         let peer = parts.extensions.get().map(|arrival: &Arrival| arrival.peer.ip().to_canonical());
         let from = peer.map_or_else(|| "api".to_owned(), |peer| format!("api {peer}"));
-        Ok(Self { name: token.name.clone(), role: token.role, sources: token.sources.clone(), from })
+        let (name, sources) = (token.name.clone(), token.sources.clone());
+        Ok(Self { name, role: token.role, sources, from })
     }
 }
 
@@ -204,6 +207,7 @@ mod tests {
         assert!(allows(Role::Admin, May::BackUp) && allows(Role::Admin, May::Erase));
         assert!(allows(Role::Auditor, May::ReadAudit) && !allows(Role::Viewer, May::ReadAudit));
         assert!(allows(Role::Backend, May::ReadFeed) && !allows(Role::Auditor, May::ReadFeed));
+        assert!(allows(Role::Admin, May::ChangeEvidence) && !allows(Role::Operator, May::ChangeEvidence));
         assert!(!allows(Role::Backend, May::ReadStatus) && allows(Role::Viewer, May::ReadJobs));
     }
 }

@@ -31,6 +31,7 @@ use crate::jobs::{Job, JobBusy, JobKind, Progress};
 use crate::ledger::AuditEntry;
 
 mod backup;
+mod lifetime;
 mod verify;
 
 /// Who may start, and cancel, a kind.
@@ -38,7 +39,8 @@ const fn right(kind: JobKind) -> May {
     match kind {
         JobKind::Verify => May::CheckEvidence,
         JobKind::Backup => May::BackUp,
-        JobKind::Prune | JobKind::Archive | JobKind::Import => May::Operate,
+        JobKind::Archive => May::Operate,
+        JobKind::Prune | JobKind::Import => May::ChangeEvidence,
     }
 }
 
@@ -47,15 +49,10 @@ fn begin(api: &Api, who: &Who, kind: JobKind, params: &Value) -> Result<Uuid, Pr
     match kind {
         JobKind::Verify => verify::begin(api, who, params),
         JobKind::Backup => backup::begin(api, who, params),
-        JobKind::Prune => Err(not_offered(kind)),
-        JobKind::Archive => Err(not_offered(kind)),
-        JobKind::Import => Err(not_offered(kind)),
+        JobKind::Prune => lifetime::begin(api, who, params),
+        JobKind::Archive => lifetime::begin_archive(api, who, params),
+        JobKind::Import => lifetime::begin_import(api, who, params),
     }
-}
-
-fn not_offered(kind: JobKind) -> Problem {
-    let message = format!("this release has no job of kind {}; there are: verify, backup", kind.as_str());
-    Problem::invalid("JOB_UNSUPPORTED", message)
 }
 
 /// Reads the parameters and starts the work.
@@ -65,10 +62,23 @@ where
     W: FnOnce(P, Progress) -> F + Send + 'static,
     F: Future<Output = Result<Value, String>> + Send + 'static,
 {
-    let read: P = serde_json::from_value(params.clone()).map_err(|error| {
-        Problem::bad_request(format!("a job of kind {} does not take this: {error}", kind.as_str()))
-    })?;
-    let started = api.jobs.start(kind, who.name.clone(), params.clone(), move |progress| work(read, progress));
+    let read: P = read(kind, params)?;
+    begun(api, who, kind, params, move |progress| work(read, progress))
+}
+
+/// Reads the parameters.
+fn read<P: DeserializeOwned>(kind: JobKind, params: &Value) -> Result<P, Problem> {
+    serde_json::from_value(params.clone())
+        .map_err(|error| Problem::bad_request(format!("a job of kind {} does not take this: {error}", kind.as_str())))
+}
+
+/// Starts the work.
+fn begun<W, F>(api: &Api, who: &Who, kind: JobKind, params: &Value, work: W) -> Result<Uuid, Problem>
+where
+    W: FnOnce(Progress) -> F + Send + 'static,
+    F: Future<Output = Result<Value, String>> + Send + 'static,
+{
+    let started = api.jobs.start(kind, who.name.clone(), params.clone(), work);
     started.map_err(|busy| {
         let details = match busy {
             JobBusy::Running(id) => json!({"job_id": id}),

@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::auth::{Caller, May, Who};
 use super::envelope::Body;
 use super::problem::{Answer, Problem, ok, page};
-use super::{Api, lookup, stub, view};
+use super::{Api, lookup, view};
 use crate::ledger::{self, Filter, IdOf, KnownDelivery, RemovedHow};
 use crate::model::EventId;
-use crate::task;
+use crate::{retention, task};
 
 /// Longest reason.
 const REASON_BYTES_MAX: usize = 1024;
@@ -101,7 +101,7 @@ pub(super) async fn erase(State(api): State<Api>, caller: Caller, Body(body): Bo
             return Err(Problem::taken("NOT_TAKEN_IN", message));
         }
         KnownDelivery::NoEvent => None,
-        KnownDelivery::Event(stub) => Some(stub::event(*stub)),
+        KnownDelivery::Event(stub) => Some(retention::stub(*stub)),
     };
     let event_id = event.as_ref().map(|event| event.event_id);
     let erased = changed(&api, move |store| store.erase(id, facts, event)).await?;

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::target::{Target, TargetArgs};
 
+mod archive;
 mod checkpoint;
+mod import;
 mod keep;
 mod prove;
+mod prune;
 mod verify;
 
 /// Bytes of a file of checkpoints that are read, from its end: the last one counts.
@@ -55,6 +58,15 @@ enum Verb {
     /// Erase the body of a delivery for ever; its headers, its digests, who did it and why stay.
     #[command(after_help = "Example:\n  tollgate evidence erase 0192ab4f --reason 'request 77 by the payer'")]
     Erase(keep::Erase),
+    /// Remove what retention lets go, from the log into the archive where one is configured.
+    #[command(after_help = "Example:\n  tollgate evidence prune --source stripe-eu --older-than 400d --dry-run")]
+    Prune(prune::Args),
+    /// Write records to the configured archive; nothing is removed.
+    #[command(after_help = "Example:\n  tollgate evidence archive --since 2026-01-01T00:00:00Z --until 90d")]
+    Archive(archive::Args),
+    /// Bring deliveries back from an archive, after every byte of it was checked.
+    #[command(after_help = "Example:\n  tollgate evidence import s3://evidence-archive/tollgate")]
+    Import(import::Args),
 }
 
 /// Runs it.
@@ -71,6 +83,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Verb::Release(verb) => keep::change(&Target::open(&args.target).await?, "release", verb).await,
         Verb::Holds(verb) => keep::holds(&Target::open(&args.target).await?, verb).await,
         Verb::Erase(verb) => keep::erase(&Target::open(&args.target).await?, verb).await,
+        Verb::Prune(verb) => prune::run(&Target::open(&args.target).await?, &verb).await,
+        Verb::Archive(verb) => archive::run(&Target::open(&args.target).await?, &verb).await,
+        Verb::Import(verb) => import::run(&Target::open(&args.target).await?, &verb).await,
     }
 }
 

@@ -115,6 +115,14 @@ pub struct Inner {
     pub disk_low: Gauge,
     /// `_disk_shedding{source}`
     pub disk_shedding: Family<Source, Gauge>,
+    /// `_pruned_deliveries_total{source}`
+    pub pruned_deliveries: Family<Source, Counter>,
+    /// `_pruned_bytes_total{source}`
+    pub pruned_bytes: Family<Source, Counter>,
+    /// `_archived_deliveries_total{source}`
+    pub archived_deliveries: Family<Source, Counter>,
+    /// `_retention_failures_total`
+    pub retention_failures: Counter,
 }
 
 impl std::ops::Deref for Metrics {
@@ -168,6 +176,10 @@ impl Metrics {
             evidence_bytes: Gauge::default(),
             disk_low: Gauge::default(),
             disk_shedding: Family::default(),
+            pruned_deliveries: Family::default(),
+            pruned_bytes: Family::default(),
+            archived_deliveries: Family::default(),
+            retention_failures: Counter::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -185,6 +197,17 @@ impl Metrics {
 }
 
 impl Inner {
+    /// Deliveries of a source that were archived.
+    pub fn archived(&self, source: &str) -> Counter {
+        self.archived_deliveries.get_or_create(&Source::of(source)).clone()
+    }
+
+    /// So many deliveries of a source with so many bytes left the log.
+    pub fn pruned(&self, source: &str, deliveries: u64, bytes: u64) {
+        self.pruned_deliveries.get_or_create(&Source::of(source)).inc_by(deliveries);
+        self.pruned_bytes.get_or_create(&Source::of(source)).inc_by(bytes);
+    }
+
     fn register(&mut self) {
         let build = Family::<Build, Gauge>::default();
         build.get_or_create(&Build::of(env!("CARGO_PKG_VERSION"))).set(1);
@@ -248,6 +271,10 @@ impl Inner {
         r.register_with_unit("evidence", "Size of the log", Unit::Bytes, self.evidence_bytes.clone());
         r.register("disk_low", "1 while free space is below the warning mark", self.disk_low.clone());
         r.register("disk_shedding", "1 while the source waits for disk space", self.disk_shedding.clone());
+        r.register("pruned_deliveries", "Deliveries that left the log", self.pruned_deliveries.clone());
+        r.register("pruned_bytes", "Bytes of bodies and headers that left the log", self.pruned_bytes.clone());
+        r.register("archived_deliveries", "Deliveries that were archived", self.archived_deliveries.clone());
+        r.register("retention_failures", "Runs of retention that ended early", self.retention_failures.clone());
     }
 }
 

@@ -31,6 +31,8 @@ mod keeping;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lifetime;
+#[cfg(test)]
 mod operate;
 #[cfg(test)]
 mod outage;

@@ -17,7 +17,9 @@ use crate::cli::{Exit, Failure};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
 use crate::jobs::Jobs;
+use crate::ledger::Ledger;
 use crate::ledger::sqlite::Sqlite;
+use crate::retention::Retention;
 use crate::task::{self, Wakes};
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
@@ -45,10 +47,18 @@ impl Local {
         let public_key = public_key(&config, &evidence);
         let (_switch, draining) = task::stop();
         let metrics = Metrics::new();
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let api = Api::new(Parts {
+            retention: Retention::new(
+                evidence.clone(),
+                Arc::clone(&ledger),
+                Arc::clone(&config),
+                clock.clone(),
+                metrics.clone(),
+            ),
             watermarks: Watermarks::new(&config, &metrics),
             config,
-            ledger: Arc::new(ledger),
+            ledger,
             evidence,
             jobs: Jobs::new(clock.clone()),
             clock,

@@ -23,6 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ledger", &["clock", "digest", "message", "model", "task"]),
     ("chain", &["clock", "config", "digest", "model", "task", "telemetry"]),
     ("archive", &["config", "digest", "task"]),
+    ("retention", &["archive", "clock", "config", "jobs", "ledger", "task", "telemetry"]),
     ("watermark", &["config", "task", "telemetry"]),
     ("net", &["clock", "config", "task", "telemetry"]),
     // Beside the stages: copies decisions into the log and signs it.
@@ -50,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "model",
             "net",
             "provider",
+            "retention",
             "task",
             "telemetry",
             "watermark",
@@ -66,7 +68,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     (&["rocksdb"], &["evidence-store"], "only the evidence log imports RocksDB"),
     (
         &["evidence_store"],
-        &["admin", "app", "backup", "cli", "demo", "ingress", "intake", "seal", "verify"],
+        &["admin", "app", "backup", "cli", "demo", "ingress", "intake", "retention", "seal", "verify"],
         "these append to the log, follow it or show it",
     ),
     (&["object_store", "zstd::"], &["archive"], "only the archive knows other stores and its own packing"),
