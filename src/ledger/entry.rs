@@ -7,6 +7,7 @@ mod follow;
 mod intake;
 mod judgement;
 mod operate;
+mod rebuild;
 mod sending;
 mod view;
 
@@ -15,5 +16,6 @@ pub use follow::*;
 pub use intake::*;
 pub use judgement::*;
 pub use operate::*;
+pub use rebuild::*;
 pub use sending::*;
 pub use view::*;

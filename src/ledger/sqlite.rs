@@ -37,6 +37,7 @@ mod place;
 mod put;
 mod read;
 mod readers;
+mod rebuild;
 mod removal;
 mod rows;
 mod search;
@@ -46,6 +47,7 @@ mod writer;
 pub use copy::renew;
 pub use examine::{Examined, examine};
 pub use place::OpenError;
+pub use rebuild::Draft;
 
 /// The embedded engine.
 pub struct Sqlite {

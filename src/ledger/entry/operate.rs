@@ -213,7 +213,7 @@ pub struct LedgerStub {
 }
 
 /// A transfer claim as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerTransfer {
     /// EIP-155 chain id.
     pub chain_id: u64,

@@ -216,7 +216,11 @@ pub(super) fn mark_late(conn: &Connection, mut stored: StoredExpectation, now_us
 }
 
 /// Keeps the recipients of open expectations, and of no others.
-fn watch_recipients(conn: &Connection, terms: &Expectation, state: ExpectationState) -> Result<(), LedgerError> {
+pub(super) fn watch_recipients(
+    conn: &Connection,
+    terms: &Expectation,
+    state: ExpectationState,
+) -> Result<(), LedgerError> {
     conn.prepare_cached("DELETE FROM open_recipients WHERE expectation_id = ?1")?.execute([&terms.id])?;
     if !is_open(state) {
         return Ok(());

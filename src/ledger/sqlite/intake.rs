@@ -15,7 +15,7 @@ use crate::ledger::{
 use crate::model::{Claim, Class, Code, EventId, EventState, Identity};
 
 /// Different statements kept about one event: a captured secret must not make one grow without end.
-const CLAIM_VERSIONS_MAX: i64 = 64;
+pub(super) const CLAIM_VERSIONS_MAX: i64 = 64;
 
 /// The last record taken in, of the log that moved last.
 pub(super) fn cursor(conn: &Connection) -> Result<Option<Cursor>, LedgerError> {
@@ -129,7 +129,7 @@ fn find(conn: &Connection, identity: &Identity) -> Result<Option<EventId>, Ledge
 }
 
 /// Where a new event begins: state, outcome, when due.
-fn beginning(kind: &IntakeKind, now_us: i64) -> (EventState, Option<Code>, Option<i64>) {
+pub(super) fn beginning(kind: &IntakeKind, now_us: i64) -> (EventState, Option<Code>, Option<i64>) {
     match kind {
         IntakeKind::Claim(_) => (EventState::Verifying, None, Some(now_us)),
         IntakeKind::Thin { until_us } => (EventState::Received, Some(Code::WaitingTwin), Some(*until_us)),
@@ -193,7 +193,7 @@ fn create(conn: &Connection, now_us: i64, event: &IntakeEvent) -> Result<EventId
     Ok(id)
 }
 
-fn post(
+pub(super) fn post(
     conn: &Connection,
     now_us: i64,
     row: &mut EventRow,
@@ -274,7 +274,12 @@ fn meet_claim(
 }
 
 /// The snapshot's body becomes the event's body; a thin message that nobody was sent is not sent any more.
-fn take_over(conn: &Connection, row: &mut EventRow, facts: &EventFacts, now_us: i64) -> Result<(), LedgerError> {
+pub(super) fn take_over(
+    conn: &Connection,
+    row: &mut EventRow,
+    facts: &EventFacts,
+    now_us: i64,
+) -> Result<(), LedgerError> {
     row.thin = false;
     verdict::supersede_unsent(conn, row.event_id, now_us)?;
     if row.state_version == 0 {
@@ -289,7 +294,7 @@ fn take_over(conn: &Connection, row: &mut EventRow, facts: &EventFacts, now_us: 
     Ok(())
 }
 
-fn add_claim(
+pub(super) fn add_claim(
     conn: &Connection,
     now_us: i64,
     event: EventId,

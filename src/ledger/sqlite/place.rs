@@ -166,7 +166,7 @@ pub(super) fn open(path: &Path, now_us: i64) -> Result<(Place, Lock), OpenError>
     Ok((Place { path: path.to_owned(), identity }, lock))
 }
 
-fn lock(path: &Path) -> Result<Lock, OpenError> {
+pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = PathBuf::from(name);
@@ -210,7 +210,7 @@ pub(super) fn refusal(path: &Path, error: rusqlite::Error) -> OpenError {
 }
 
 /// Brings the schema up to date in one transaction: a crash leaves the old version or the new one.
-fn prepare(path: &Path, now_us: i64) -> Result<LedgerIdentity, OpenError> {
+pub(super) fn prepare(path: &Path, now_us: i64) -> Result<LedgerIdentity, OpenError> {
     let failed = |error: rusqlite::Error| refusal(path, error);
     let mut conn = connect(path, Mode::Write).map_err(failed)?;
     let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
