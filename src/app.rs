@@ -46,7 +46,8 @@ pub enum StartError {
     /// Rule 27: a log with deliveries and a ledger that never saw them.
     #[error(
         "LEDGER_MISSING: {path} does not exist, is empty or never saw a log, but the evidence log holds {deliveries} \
-         deliveries; restore the ledger that belongs to this log, or the whole data folder, from a backup"
+         deliveries; restore the ledger that belongs to this log, or the whole data folder, from a backup, or make a \
+         new ledger from the log: tollgate evidence rebuild-ledger"
     )]
     LedgerMissing {
         /// Where it ought to be.

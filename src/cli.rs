@@ -72,7 +72,7 @@ pub enum Command {
     Rejected(rejected::Args),
     /// Look at what deliveries became.
     Events(events::Args),
-    /// Verify the evidence log, prove, keep, remove and bring back what is in it.
+    /// Verify the evidence log, prove, keep, remove and bring back what is in it, make a new ledger from it.
     Evidence(evidence::Args),
     /// Stop sending: everything, to one destination, or about one source. Receiving goes on.
     Pause(pause::Args),

@@ -15,7 +15,7 @@ use crate::ledger::{Cursor, IntakeBatch, Ledger, LedgerError, Taken};
 use crate::task::{self, Stop, Wakes};
 use crate::telemetry::Metrics;
 
-mod interpret;
+pub mod interpret;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +35,10 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// The log does not continue where the ledger stands.
-    #[error("EVIDENCE_REWOUND: {0}; the log or the ledger was replaced: restore them together")]
+    #[error(
+        "EVIDENCE_REWOUND: {0}; the log or the ledger was replaced: restore them together, or, where the log is \
+             the right one, run tollgate evidence rebuild-ledger"
+    )]
     Rewound(String),
     /// The log cannot be read.
     #[error("the evidence log cannot be read: {0}")]

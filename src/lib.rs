@@ -25,6 +25,7 @@
 //! | [`admin`] | the operators' and the backend's HTTP API |
 //! | [`cli`] | one file a command |
 //! | [`watermark`] | what little free space means, source by source |
+//! | [`rebuild`] | a new ledger from the log and what is left of the old one |
 //! | [`archive`] | evidence outside the box: files in a directory or a bucket |
 //! | [`telemetry`] | logs and metrics |
 
@@ -47,6 +48,7 @@ pub mod message;
 pub mod model;
 pub mod net;
 pub mod provider;
+pub mod rebuild;
 pub mod retention;
 pub mod seal;
 pub mod task;

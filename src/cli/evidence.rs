@@ -1,5 +1,5 @@
 //! `tollgate evidence`: verify the log, keep and compare its checkpoints, prove what is in it; what has to stay and what has
-//! to go.
+//! to go; a new ledger from it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ mod import;
 mod keep;
 mod prove;
 mod prune;
+pub mod rebuild_ledger;
 mod verify;
 
 /// Bytes of a file of checkpoints that are read, from its end: the last one counts.
@@ -67,6 +68,8 @@ enum Verb {
     /// Bring deliveries back from an archive, after every byte of it was checked.
     #[command(after_help = "Example:\n  tollgate evidence import s3://evidence-archive/tollgate")]
     Import(import::Args),
+    /// Make a new ledger from the log of a stopped gateway, and from what can be read of the old ledger.
+    RebuildLedger(rebuild_ledger::Args),
 }
 
 /// Runs it.
@@ -86,6 +89,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Verb::Prune(verb) => prune::run(&Target::open(&args.target).await?, &verb).await,
         Verb::Archive(verb) => archive::run(&Target::open(&args.target).await?, &verb).await,
         Verb::Import(verb) => import::run(&Target::open(&args.target).await?, &verb).await,
+        Verb::RebuildLedger(verb) => rebuild_ledger::run(verb).await,
     }
 }
 

@@ -14,7 +14,8 @@ use crate::provider::{self, Interpretation, Kind};
 
 /// Interprets one record. A source that the configuration no longer has makes a held event: the delivery was acked,
 /// so someone has to look.
-pub(super) fn delivery(config: &Config, seq: u64, stored: Delivery, now: Timestamp) -> IntakeDelivery {
+#[must_use]
+pub fn delivery(config: &Config, seq: u64, stored: Delivery, now: Timestamp) -> IntakeDelivery {
     let event = match config.source(&stored.source) {
         None => Ok(Box::new(unknown_source(&stored.source, stored.id, stored.received_us, &stored.body))),
         Some(source) => provider::interpret(source, &stored.headers, &stored.body).map(|read| {

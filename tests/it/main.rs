@@ -41,6 +41,8 @@ mod pause;
 #[cfg(test)]
 mod power;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod rejected;
 #[cfg(test)]
 mod removed;

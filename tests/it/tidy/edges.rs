@@ -59,8 +59,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// May import all of the gateway.
-const ROOTS: &[&str] = &["app", "cli", "demo", "lib", "main"];
+/// May import all of the gateway. A rebuild reads the log with intake's own interpretation, while no stage runs.
+const ROOTS: &[&str] = &["app", "cli", "demo", "lib", "main", "rebuild"];
 
 /// Words that stand for the outside, and the only places that may say them.
 const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
@@ -68,7 +68,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     (&["rocksdb"], &["evidence-store"], "only the evidence log imports RocksDB"),
     (
         &["evidence_store"],
-        &["admin", "app", "backup", "cli", "demo", "ingress", "intake", "retention", "seal", "verify"],
+        &["admin", "app", "backup", "cli", "demo", "ingress", "intake", "rebuild", "retention", "seal", "verify"],
         "these append to the log, follow it or show it",
     ),
     (&["object_store", "zstd::"], &["archive"], "only the archive knows other stores and its own packing"),
@@ -131,6 +131,7 @@ const PURE: &[&str] = &[
     "src/message",
     "src/model",
     "src/provider",
+    "src/rebuild/compare",
     "src/verify/claim",
     "src/verify/decide",
     "src/verify/finality",

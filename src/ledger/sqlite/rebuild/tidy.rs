@@ -85,7 +85,8 @@ pub(super) fn leave_out_orphans(conn: &Connection, unread: &mut Vec<Unread>) -> 
     Ok(())
 }
 
-/// What is derived from other rows: heads of lanes, sources of dispatches, counts.
+/// What is derived from other rows: heads of lanes, sources of dispatches, counts; and what events are found by of the
+/// expectations that they were inserted with (the triggers see to the rest).
 pub(super) fn recount(conn: &Connection) -> Result<(), LedgerError> {
     conn.execute_batch(
         "UPDATE dispatches SET head = 0 WHERE head = 1;
@@ -99,7 +100,13 @@ pub(super) fn recount(conn: &Connection) -> Result<(), LedgerError> {
          DELETE FROM counts;
          INSERT INTO counts SELECT 'event', state, COUNT(*) FROM events GROUP BY state;
          INSERT INTO counts SELECT 'outbox', destination, SUM(state IN ('due', 'sending'))
-            FROM dispatches GROUP BY destination;",
+            FROM dispatches GROUP BY destination;
+         INSERT INTO event_terms
+         SELECT 'address', lower(f.term), e.received_us, e.id FROM (
+            SELECT id, terms ->> '$.payer' AS term FROM expectations
+            UNION SELECT x.id, a.value FROM expectations x, json_tree(x.terms, '$.accept') a
+                WHERE a.key = 'token' OR a.path LIKE '%.recipients'
+         ) f JOIN events e ON e.expectation_id = f.id WHERE f.term IS NOT NULL ON CONFLICT DO NOTHING;",
     )?;
     Ok(())
 }

@@ -118,6 +118,14 @@ impl Gateway {
         self.child.try_wait().expect("its status").is_none()
     }
 
+    /// Ends it in order; the site can start again.
+    pub(crate) fn stop(self) -> Site {
+        let site = self.site.clone();
+        let (status, log) = self.terminate();
+        assert_eq!(status.code(), Some(0), "{log}");
+        site
+    }
+
     /// Sends a signal, `TERM` or `INT`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
