@@ -221,6 +221,23 @@ impl App {
     }
 }
 
+/// The listeners beside the flow: operators and the backend, and health for whoever may not see more.
+fn listen_beside(
+    admin: Listener,
+    telemetry: Option<Listener>,
+    api: &Api,
+    stops: &Stop,
+    grace: Duration,
+) -> Vec<JoinHandle<net::Drained>> {
+    let serve = net::serve(admin, net::Limits::admin(), api.service(), stops.clone(), grace);
+    let mut side = vec![task::spawn("admin", serve)];
+    if let Some(listener) = telemetry {
+        let serve = net::serve(listener, net::Limits::admin(), api.health_service(), stops.clone(), grace);
+        side.push(task::spawn("telemetry", serve));
+    }
+    side
+}
+
 /// The stages at work, each with its own switch so that they end in flow order.
 struct Running {
     draining: StopSwitch,
@@ -260,14 +277,7 @@ impl Running {
         let disk = app.evidence.clone();
         task::spawn("watermarks", app.watermarks.follow(move || disk.disk_free(), admin_stops.clone()));
         task::spawn("retention", retention.follow(jobs.clone(), admin_stops.clone()));
-        let mut side = vec![task::spawn(
-            "admin",
-            net::serve(app.admin, net::Limits::admin(), api.service(), admin_stops.clone(), grace),
-        )];
-        if let Some(listener) = app.telemetry {
-            let serve = net::serve(listener, net::Limits::admin(), api.health_service(), admin_stops, grace);
-            side.push(task::spawn("telemetry", serve));
-        }
+        let side = listen_beside(app.admin, app.telemetry, &api, &admin_stops, grace);
         let seal = seal_on(app.seal);
         let (forward_stop, stops) = task::stop();
         let forward = task::spawn("forward", app.forward.run(stops));

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, ErrorKind,
-    LogLevel, Options, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRecoveryMode, ErrorKind, LogLevel, Options, WriteBatch, WriteOptions,
 };
 
 use crate::holder::Holder;
@@ -15,17 +15,26 @@ use crate::keys;
 
 const MIB: usize = 1024 * 1024;
 /// Index, filter and data blocks of all families.
-const BLOCK_CACHE_BYTES: usize = 32 * MIB;
+const BLOCK_CACHE_BYTES: usize = 64 * MIB;
 /// All memtables of all families.
 const MEMTABLES_BYTES: usize = 64 * MIB;
 const RECORDS_MEMTABLE_BYTES: usize = 32 * MIB;
 const INDEX_MEMTABLE_BYTES: usize = 8 * MIB;
+/// Small tables of digests that wait before the next level is written again with them: keys without an order touch all of
+/// it each time. A look asks each of them, which their filters make cheap.
+const DIGEST_TABLES: i32 = 16;
+/// At so many, writes are slowed down; at the other, stopped.
+const DIGEST_TABLES_SLOW: i32 = 48;
+const DIGEST_TABLES_STOP: i32 = 64;
 const MEMTABLES_PER_FAMILY: i32 = 3;
 /// Bounds what a start has to read again.
 const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const OPEN_FILES_MAX: i32 = 512;
 /// About one needless look in a hundred.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// A part of a table's filter or index. Whole ones reach a megabyte, which no shard of the cache holds: each look would
+/// read and check them again (docs/performance.md).
+const FILTER_PART_BYTES: usize = 4 * 1024;
 /// Records from this size on are written once, into blob files, and never moved by compaction.
 const BLOB_BYTES_MIN: u64 = 512;
 const BLOB_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -146,13 +155,25 @@ fn family(name: &str, cache: &Cache) -> Options {
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_metadata_block_size(FILTER_PART_BYTES);
+    table.set_pin_top_level_index_and_filter(true);
     if [keys::IDS, keys::BODIES, keys::DECISIONS].contains(&name) {
         table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+        table.set_partition_filters(true);
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    // Digests do not get smaller.
+    if name == keys::BODIES {
+        options.set_compression_type(DBCompressionType::None);
+        options.set_level_zero_file_num_compaction_trigger(DIGEST_TABLES);
+        options.set_level_zero_slowdown_writes_trigger(DIGEST_TABLES_SLOW);
+        options.set_level_zero_stop_writes_trigger(DIGEST_TABLES_STOP);
+    } else {
+        options.set_compression_type(DBCompressionType::Lz4);
+        options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    }
     options.set_max_write_buffer_number(MEMTABLES_PER_FAMILY);
     if name == keys::RECORDS {
         options.set_write_buffer_size(RECORDS_MEMTABLE_BYTES);

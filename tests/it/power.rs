@@ -4,6 +4,8 @@
 //! The whole gateway runs on a disk that records every change and every fsync; each next life begins with what a power
 //! cut at the moment of the kill could have left of log and ledger. `TOLLGATE_IT_POWER_CUTS=50` makes it long.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -59,6 +61,11 @@ impl Disk {
         // Where even the folder's name was not safe, the next life begins with nothing.
         drop(std::fs::rename(left.join("data"), site.data()));
         std::fs::remove_dir_all(&left).expect("the rest goes");
+        // The model keeps names and contents; a mode is as durable as the name.
+        let key = site.data().join("evidence/seal.key");
+        if key.exists() {
+            std::fs::set_permissions(key, Permissions::from_mode(0o600)).expect("the key is the owner's");
+        }
         self.starts(site);
     }
 }

@@ -134,7 +134,8 @@ fn stores(config: &Config) -> Result<(Store, Sqlite), Failure> {
     }
     if std::fs::metadata(ledger).map_or(0, |facts| facts.len()) == 0 {
         let message = format!(
-            "{} does not exist or is empty: restore the ledger that belongs to this log from a backup",
+            "{} does not exist or is empty: restore the ledger that belongs to this log from a backup, or make a new one \
+             from the log (`tollgate evidence rebuild-ledger`)",
             ledger.display()
         );
         return Err(Failure::new(Exit::Evidence, message));
