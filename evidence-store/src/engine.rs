@@ -22,7 +22,7 @@ const RECORDS_MEMTABLE_BYTES: usize = 32 * MIB;
 const INDEX_MEMTABLE_BYTES: usize = 8 * MIB;
 /// Small tables of digests that wait before the next level is written again with them: keys without an order touch all of
 /// it each time. A look asks each of them, which their filters make cheap.
-const DIGEST_TABLES: i32 = 16;
+const DIGEST_TABLES: i32 = 8;
 /// At so many, writes are slowed down; at the other, stopped.
 const DIGEST_TABLES_SLOW: i32 = 48;
 const DIGEST_TABLES_STOP: i32 = 64;
@@ -30,8 +30,8 @@ const MEMTABLES_PER_FAMILY: i32 = 3;
 /// Bounds what a start has to read again.
 const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const OPEN_FILES_MAX: i32 = 512;
-/// About one needless look in a hundred.
-const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// About one needless look in a thousand: each one reads a block.
+const BLOOM_BITS_PER_KEY: f64 = 14.0;
 /// A part of a table's filter or index. Whole ones reach a megabyte, which no shard of the cache holds: each look would
 /// read and check them again (docs/performance.md).
 const FILTER_PART_BYTES: usize = 4 * 1024;
@@ -39,6 +39,9 @@ const FILTER_PART_BYTES: usize = 4 * 1024;
 const BLOB_BYTES_MIN: u64 = 512;
 const BLOB_FILE_BYTES: u64 = 64 * 1024 * 1024;
 const BACKGROUND_JOBS: i32 = 2;
+/// Background writes are handed to the disk in steps of this size, so that an fsync of the write-ahead log does not wait
+/// behind all of them at once.
+const WRITEBACK_BYTES: u64 = 1024 * 1024;
 /// RocksDB's own text log.
 const TEXT_LOG_BYTES_MAX: usize = 4 * MIB;
 const TEXT_LOGS_MAX: usize = 4;
@@ -140,6 +143,7 @@ fn database() -> Options {
     options.set_db_write_buffer_size(MEMTABLES_BYTES);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_bytes_per_sync(WRITEBACK_BYTES);
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);
     options.set_log_level(LogLevel::Warn);
