@@ -26,7 +26,7 @@ pub struct Filter {
     /// An address: payer as claimed, recipient or token of a transfer, or one that the expectation names; `0x…` in
     /// lower case.
     pub address: Option<String>,
-    /// Any id, hash, reference or key, as people write it: see [`Sought`].
+    /// Any id, hash, reference or key, as people write it: see [`Sought`](crate::ledger::Sought).
     pub q: Option<String>,
     /// The provider's event type.
     pub provider_type: Option<String>,
