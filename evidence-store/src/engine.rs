@@ -23,6 +23,9 @@ const INDEX_MEMTABLE_BYTES: usize = 8 * MIB;
 /// Small tables of digests that wait before the next level is written again with them: keys without an order touch all of
 /// it each time. A look asks each of them, which their filters make cheap.
 const DIGEST_TABLES: i32 = 8;
+/// Filters of digests are asked at each append and stay in memory, out of the cache: two bytes a body. Larger blocks keep
+/// their index small; hardly any is ever read.
+const DIGEST_BLOCK_BYTES: usize = 16 * 1024;
 /// At so many, writes are slowed down; at the other, stopped.
 const DIGEST_TABLES_SLOW: i32 = 48;
 const DIGEST_TABLES_STOP: i32 = 64;
@@ -32,8 +35,8 @@ const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const OPEN_FILES_MAX: i32 = 512;
 /// About one needless look in a thousand: each one reads a block.
 const BLOOM_BITS_PER_KEY: f64 = 14.0;
-/// A part of a table's filter or index. Whole ones reach a megabyte, which no shard of the cache holds: each look would
-/// read and check them again (docs/performance.md).
+/// A part of a table's filter or index in the cache. Whole ones reach a megabyte, which no shard of the cache holds: each
+/// look would read and check them again (docs/performance.md).
 const FILTER_PART_BYTES: usize = 4 * 1024;
 /// Records from this size on are written once, into blob files, and never moved by compaction.
 const BLOB_BYTES_MIN: u64 = 512;
@@ -162,9 +165,14 @@ fn family(name: &str, cache: &Cache) -> Options {
     table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     table.set_metadata_block_size(FILTER_PART_BYTES);
     table.set_pin_top_level_index_and_filter(true);
+    if name == keys::BODIES {
+        table.set_index_type(BlockBasedIndexType::BinarySearch);
+        table.set_cache_index_and_filter_blocks(false);
+        table.set_block_size(DIGEST_BLOCK_BYTES);
+    }
     if [keys::IDS, keys::BODIES, keys::DECISIONS].contains(&name) {
         table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
-        table.set_partition_filters(true);
+        table.set_partition_filters(name != keys::BODIES);
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
