@@ -115,12 +115,13 @@ async fn events_of_one_transaction_share_one_look() {
         bench.claims(&format!("copy {n}"), claim()).await;
     }
     bench.until(|events| events.iter().all(|event| event.code == Some(Code::RpcUnavailable))).await;
+    // A verdict can be read a moment before its look is put away, and an event of that look would come a round later.
+    crate::task::Wake::default().wait(Duration::from_millis(250)).await;
     let before = bench.reader.looks();
     bench.later(Duration::from_secs(120));
     let now_us = bench.clock.now().as_microsecond();
     bench.until(|events| events.iter().all(|event| event.due_us.is_some_and(|due| now_us < due))).await;
-    // An event whose last look is just being put away joins the next round: two looks for twenty events at most.
-    assert!(matches!(bench.reader.looks() - before, 1 | 2));
+    assert_eq!(bench.reader.looks() - before, 1);
     bench.end().await;
 }
 
