@@ -24,6 +24,7 @@ use crate::retention::Retention;
 use crate::task::{self, Stop, StopSwitch, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
+use crate::verify::in_force::InForce;
 use crate::watermark::Watermarks;
 use crate::{backup, forward, seal, verify};
 
@@ -107,6 +108,7 @@ pub struct App {
     watermarks: Arc<Watermarks>,
     ingress: Arc<Ingress>,
     nodes: Arc<Nodes>,
+    in_force: InForce,
     forward: forward::Worker,
     seal: seal::Worker,
     /// Verifies checkpoints.
@@ -143,6 +145,8 @@ impl App {
             tracing::warn!("could not look back for the sources that verified before");
         }
         let nodes = Arc::new(Nodes::new(&config.chains, metrics.clone())?);
+        let in_force = InForce::new(&config.chains);
+        in_force.apply(&ledger.finality_overrides().await?, &ledger.cordons().await?);
         let forward = forward::Worker::new(Arc::clone(&ledger), &config, clock.clone(), &metrics, wakes.clone())?;
         let (seal, public_key) = sealing(&config, &clock, &metrics, &evidence, &ledger).await?;
         let public = Listener::bind(config.ingress.listen)?;
@@ -159,6 +163,7 @@ impl App {
             watermarks,
             ingress,
             nodes,
+            in_force,
             forward,
             seal,
             public_key,
@@ -281,15 +286,16 @@ impl Running {
         let seal = seal_on(app.seal);
         let (forward_stop, stops) = task::stop();
         let forward = task::spawn("forward", app.forward.run(stops));
-        let verify = verify::Worker::new(
-            Arc::clone(&app.ledger),
-            app.nodes,
-            app.evidence.clone(),
-            Arc::clone(&app.config),
-            app.clock.clone(),
-            app.metrics.clone(),
-            app.wakes.clone(),
-        );
+        let verify = verify::Worker::new(verify::worker::Parts {
+            ledger: Arc::clone(&app.ledger),
+            reader: app.nodes,
+            evidence: app.evidence.clone(),
+            config: Arc::clone(&app.config),
+            in_force: app.in_force,
+            clock: app.clock.clone(),
+            metrics: app.metrics.clone(),
+            wakes: app.wakes.clone(),
+        });
         let (verify_stop, stops) = task::stop();
         let verify = task::spawn("verify", verify.run(stops));
         let intake = intake::Worker::new(

@@ -10,8 +10,9 @@ use std::pin::Pin;
 
 use alloy_primitives::B256;
 
-use crate::model::Anchor;
+use crate::model::{Anchor, Sender};
 
+pub mod heads;
 pub mod nodes;
 pub mod rpc;
 #[cfg(test)]
@@ -28,9 +29,26 @@ pub struct Plan {
     pub chain: String,
     /// The transaction.
     pub tx_hash: B256,
-    /// A block that is known already: its height is looked at and no receipt is asked for. Without one, the height
-    /// comes from the receipts.
-    pub anchor: Option<Anchor>,
+    /// What of it.
+    pub look: Look,
+}
+
+/// What to look at. Heads and tags come with every look, from the last poll: no call is made for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Where the transaction is: its receipt, then the block that it names.
+    Locate,
+    /// A block in which the transaction was seen: whether it still is the one at its height, and the receipt in it.
+    Receipt(Anchor),
+    /// Only whether a block still is the one at its height.
+    Anchor(Anchor),
+    /// Where a transaction is that left its block: as [`Look::Locate`], and how far its sender's nonce has come.
+    Search {
+        /// The block that it left.
+        anchor: Anchor,
+        /// Who sent it, when that is known.
+        sender: Option<Sender>,
+    },
 }
 
 /// What was seen: one entry a configured node, in configured order. Empty when the chain is not configured.
@@ -64,6 +82,34 @@ pub struct NodeView {
     pub receipt: Option<Receipt>,
     /// Its block at the height looked at; `None` when it has none there or no height was known.
     pub header_at: Option<Header>,
+    /// Transactions that the sender has in final blocks, when that was asked: the nonce of the next one.
+    pub nonce: Option<u64>,
+}
+
+/// The chain as one node last showed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeHead {
+    /// Configured name.
+    pub node: String,
+    /// Who runs it.
+    pub owner: String,
+    /// Its latest block.
+    pub head: Header,
+    /// Its `safe` block, where it was asked and the node knows it.
+    pub safe: Option<Header>,
+    /// Its `finalized` block, when the node knows it.
+    pub finalized: Option<Header>,
+}
+
+/// What one poll of a chain's heads saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Nodes that answered.
+    pub heads: Vec<NodeHead>,
+    /// The lowest height at which any node has another block than before.
+    pub lost_from: Option<u64>,
+    /// Owners of nodes that went back below everything they were remembered to have.
+    pub deep: Vec<String>,
 }
 
 /// Why a node's answer does not count. Texts are fixed words, so that no URL and no text of a node gets into a log.
@@ -86,10 +132,19 @@ pub enum NodeError {
 /// What a plan answers with.
 pub type Observing<'a> = Pin<Box<dyn Future<Output = Observations> + Send + 'a>>;
 
+/// What a poll answers with.
+pub type Polling<'a> = Pin<Box<dyn Future<Output = Polled> + Send + 'a>>;
+
 /// Reads chains. A trait so that a test can script one without a network.
 pub trait Reader: Send + Sync + 'static {
     /// Asks every node of the plan's chain. Never fails as a whole: a node that does not answer is an entry.
     fn observe(&self, plan: Plan) -> Observing<'_>;
+
+    /// Asks every node of a chain for its head and tags, and follows its blocks from the last poll on.
+    fn poll<'a>(&'a self, chain: &'a str) -> Polling<'a>;
+
+    /// Heads and tags of the last poll, while they are fresh; no call is made.
+    fn heads(&self, chain: &str) -> Vec<NodeHead>;
 }
 
 impl fmt::Display for Plan {

@@ -18,6 +18,8 @@ mod conformance;
 pub use entry::*;
 pub use sought::Sought;
 
+use chain_config::TierSpec;
+
 use crate::model::{EventId, WebhookId};
 
 /// What an engine answers with.
@@ -82,6 +84,45 @@ pub trait Ledger: Send + Sync + 'static {
     /// Claims the transfers, adds the sums under the expectation's lock, renders the message and makes it due, in
     /// one transaction. The message is rendered by the caller's pure function, from what the transaction saw.
     fn confirm(&self, confirm: Confirm) -> Answer<'_, Confirmed>;
+
+    /// Takes a forwarded payment back: its open message is retried no more, its claims become tombstones, its sum falls,
+    /// and the message that says so takes its place in the lane; one transaction. `Stale` when the event is no longer at
+    /// the version judged, or nothing was sent of it.
+    fn retract(&self, retract: Retract) -> Answer<'_, Committed>;
+
+    /// Moves a forwarded payment to the block that it is in now: old slots become tombstones and new ones are claimed in
+    /// one transaction. Nothing is sent. `Stale` as in [`Self::retract`], or when another event holds one of the slots.
+    fn reanchor(&self, reanchor: Reanchor) -> Answer<'_, Committed>;
+
+    // ---- heads
+
+    /// Makes events due that wait for what was reached; says how many. Repeating it is safe.
+    fn wake_reached(&self, reached: Reached, now_us: i64) -> Answer<'_, u64>;
+
+    /// Makes events due that stand on blocks of a chain from a height on, because those blocks may be gone; says how
+    /// many. Repeating it is safe.
+    fn wake_anchored(&self, chain_id: u64, from_height: u64, now_us: i64) -> Answer<'_, u64>;
+
+    /// Whether any event waits for a chain or stands on a block of it that is not final.
+    fn is_watched(&self, chain_id: u64) -> Answer<'_, bool>;
+
+    // ---- chains
+
+    /// What proves an event's payment, one entry a block that a message stood on, the oldest first.
+    fn chain_evidence(&self, event: EventId) -> Answer<'_, Vec<ChainEvidence>>;
+
+    /// Sets a chain's finality tiers, or takes them back; with the audit, in one transaction. False when it was so.
+    fn set_finality(&self, chain: &str, tiers: Option<Vec<TierSpec>>, by: Who, now_us: i64) -> Answer<'_, bool>;
+
+    /// The tiers that were set at run time.
+    fn finality_overrides(&self) -> Answer<'_, Vec<FinalityOverride>>;
+
+    /// Takes a node, or with an empty name a whole chain, out of use or back; with the audit, in one transaction. False
+    /// when it was so.
+    fn set_cordon(&self, chain: &str, node: &str, out: bool, by: Who, now_us: i64) -> Answer<'_, bool>;
+
+    /// What is out of use.
+    fn cordons(&self) -> Answer<'_, Vec<Cordon>>;
 
     // ---- forward
 

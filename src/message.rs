@@ -8,15 +8,17 @@
 mod body;
 mod claimed;
 mod render;
+mod retracted;
 
 pub use render::{payment, provider_event};
+pub use retracted::retracted;
 
 use alloy_primitives::{Address, B256, U256};
 use jiff::Timestamp;
 
 use crate::ledger::EventFacts;
 use crate::model::event::{UnknownName, named};
-use crate::model::{PaymentReference, Slot};
+use crate::model::{Anchor, Code, PaymentReference, Slot};
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,6 +36,10 @@ named! {
         PaymentExcess = "payment.excess",
         /// Proven money, compared with no expectation.
         PaymentUnmatched = "payment.unmatched",
+        /// A forwarded payment left the chain.
+        PaymentRetracted = "payment.retracted",
+        /// A retracted payment is back.
+        PaymentReinstated = "payment.reinstated",
         /// A signed event that claims no transfer.
         ProviderEvent = "provider.event",
     }
@@ -57,6 +63,8 @@ pub struct Head {
     pub at: Timestamp,
     /// A thin event whose snapshot did not come.
     pub thin: bool,
+    /// A payment that was retracted and is back.
+    pub back: Option<Retraction>,
 }
 
 /// The provider's body inside the message, unverified, as it came.
@@ -113,6 +121,19 @@ pub struct Payment {
     pub payment_reference: Option<PaymentReference>,
     /// Provider's request id.
     pub request_id: Option<String>,
+}
+
+/// What a forwarded payment lost, and whether it has it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retraction {
+    /// Why: `REORGED`, `TX_REVERTED`, `TX_REPLACED`, or what no longer matches; `REINSTATED` when it is back.
+    pub reason: Code,
+    /// The block that the payment stood on.
+    pub previous: Anchor,
+    /// The block that it is in now, when it is in one.
+    pub now: Option<Anchor>,
+    /// It can never come back.
+    pub permanent: bool,
 }
 
 #[cfg(test)]

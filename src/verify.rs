@@ -10,6 +10,8 @@ pub mod decide;
 pub mod diagnosis;
 pub mod events;
 pub mod finality;
+mod follow;
+pub mod in_force;
 pub mod matcher;
 pub mod quorum;
 pub mod schedule;

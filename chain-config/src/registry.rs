@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::chain::{Chain, Names, Native};
 use crate::error::{Problem, RegistryError};
-use crate::spec::ChainOverride;
+use crate::spec::{ChainOverride, TierSpec};
 
 mod check;
 pub(crate) mod limits;
@@ -108,6 +108,18 @@ impl Registry {
         let known = self.chains.keys().cloned().collect::<Vec<_>>().join(", ");
         finish(check, name, base, over, &known)
     }
+}
+
+/// The chain with other tiers, which pass the same checks as a configuration's. It remembers as many blocks as they need.
+///
+/// # Errors
+/// All problems of the tiers.
+pub fn with_finality(chain: &Chain, tiers: &[TierSpec]) -> Result<Chain, Vec<RegistryError>> {
+    let mut check = Checker::new(&chain.name);
+    let finality = check.finality(Some(tiers), true);
+    let (Some(finality), true) = (finality, check.is_clean()) else { return Err(check.into_problems()) };
+    let window = chain.reorg_window_blocks.max(finality.max_confirmations().saturating_add(REORG_MARGIN));
+    Ok(Chain { finality, reorg_window_blocks: window, ..chain.clone() })
 }
 
 /// What chains may not share when they are used together: a name, an id, and what a provider calls them.

@@ -4,7 +4,7 @@
 //! report every mistake of a file at once, each under its key. Built-in chains are written in the same shape: a
 //! built-in file is an override of nothing.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finality::Tag;
 use crate::token::TokenClass;
@@ -55,7 +55,7 @@ pub struct NativeSpec {
 }
 
 /// One tier of `finality`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TierSpec {
     /// Highest value in whole dollars, inclusive; only the last tier has none.

@@ -1,8 +1,7 @@
 //! All nodes of all chains, asked side by side.
 //!
-//! Per plan two rounds: first what each node knows (receipt, head, tags), then the header at one common height from
-//! all of them, so that their hashes can be compared. It must never fill in one node's answer from another's. There
-//! is room here for what comes later: a tracker of heads, sharing by block, hedging, budgets.
+//! [`following`] polls heads and tags; [`looking`] answers a plan. Both ask every node by itself, so that hashes can be
+//! compared. It must never fill in one node's answer from another's.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,14 +16,16 @@ use tokio::time::Instant;
 
 use super::rpc::{Client, ClientError, Limits, Method, RpcError};
 use super::types::{self, Header, Malformed, Receipt};
-use super::{NodeError, NodeObservation, NodeView, Observations, Observing, Plan, Reader};
+use super::{NodeError, NodeHead, Observations, Observing, Plan, Polled, Polling, Reader};
 use crate::config::ActiveChain;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{self, Chain as ChainLabel, Node as NodeLabel, Rpc as RpcLabel};
 
+mod following;
+mod looking;
 mod side_by_side;
 
-use side_by_side::all;
+use following::{Following, Tags};
 
 /// Calls in flight to one node; further ones wait in line.
 const NODE_CALLS_MAX: usize = 16;
@@ -55,6 +56,10 @@ struct ChainNodes {
     /// Tags that the policy names beside `finalized`, which is always asked: settlement needs it.
     asks_safe: Option<Tag>,
     nodes: Vec<Node>,
+    /// Between polls of the heads.
+    poll: Duration,
+    /// One poll at a time.
+    polling: tokio::sync::Mutex<()>,
     metrics: Metrics,
 }
 
@@ -65,14 +70,7 @@ struct Node {
     calls: Semaphore,
     /// When the chain id was last seen to be right.
     identified: Mutex<Option<Instant>>,
-}
-
-/// What a node says before a height is known.
-struct First {
-    head: Header,
-    safe: Option<Header>,
-    finalized: Option<Header>,
-    receipt: Option<Receipt>,
+    following: Following,
 }
 
 // === impl Nodes ===
@@ -112,6 +110,19 @@ impl Reader for Nodes {
             }
         })
     }
+
+    fn poll<'a>(&'a self, chain: &'a str) -> Polling<'a> {
+        Box::pin(async move {
+            match self.chains.get(chain) {
+                Some(chain) => chain.poll_heads().await,
+                None => Polled::default(),
+            }
+        })
+    }
+
+    fn heads(&self, chain: &str) -> Vec<NodeHead> {
+        self.chains.get(chain).map_or_else(Vec::new, ChainNodes::last_heads)
+    }
 }
 
 // === impl ChainNodes ===
@@ -127,6 +138,7 @@ impl ChainNodes {
                 client: Client::new(&node.url, limits).map_err(failed)?,
                 calls: Semaphore::new(NODE_CALLS_MAX),
                 identified: Mutex::new(None),
+                following: Following::new(active.chain.reorg_window_blocks),
             });
         }
         let asks_safe = active.chain.finality.tiers().find_map(|tier| match tier.tag {
@@ -139,61 +151,10 @@ impl ChainNodes {
             genesis: active.chain.genesis,
             asks_safe,
             nodes,
+            poll: active.poll,
+            polling: tokio::sync::Mutex::new(()),
             metrics: metrics.clone(),
         })
-    }
-
-    async fn observe(&self, plan: &Plan) -> Observations {
-        let firsts = all(self.nodes.iter().map(|node| self.first(node, plan))).await;
-        let height = match &plan.anchor {
-            Some(anchor) => Some(anchor.block_number),
-            None => candidate(self.nodes.iter().zip(&firsts)),
-        };
-        let views = all(self
-            .nodes
-            .iter()
-            .zip(firsts)
-            .map(|(node, first)| async move { self.second(node, first?, height).await }))
-        .await;
-        let nodes = self.nodes.iter().zip(views);
-        let nodes = nodes
-            .map(|(node, answer)| NodeObservation { node: node.name.clone(), owner: node.owner.clone(), answer })
-            .collect();
-        let seen = Observations { nodes };
-        self.report(&seen);
-        seen
-    }
-
-    async fn first(&self, node: &Node, plan: &Plan) -> Result<First, NodeError> {
-        self.identify(node).await?;
-        let receipt = async {
-            match plan.anchor {
-                Some(_) => Ok(None),
-                None => self.receipt(node, plan.tx_hash).await,
-            }
-        };
-        let safe = async {
-            match self.asks_safe {
-                Some(_) => self.tagged(node, "safe").await,
-                None => None,
-            }
-        };
-        let (receipt, head, finalized, safe) =
-            tokio::join!(receipt, self.block(node, json!("latest")), self.tagged(node, "finalized"), safe);
-        let head = head?.ok_or(NodeError::Unavailable("it has no latest block"))?;
-        Ok(First { head, safe, finalized, receipt: receipt? })
-    }
-
-    async fn second(&self, node: &Node, first: First, height: Option<u64>) -> Result<NodeView, NodeError> {
-        let header_at = match height {
-            None => None,
-            Some(height) => self.block(node, json!(format!("{height:#x}"))).await?,
-        };
-        if header_at.is_some_and(|header| Some(header.number) != height) {
-            return Err(NodeError::Fault("header of another height"));
-        }
-        let First { head, safe, finalized, receipt } = first;
-        Ok(NodeView { head, safe, finalized, receipt, header_at })
     }
 
     /// Chain id, and the genesis block where one is pinned, once an hour and after every lost connection. A node
@@ -215,11 +176,6 @@ impl ChainNodes {
         }
         node.set_identified(Some(Instant::now()));
         Ok(())
-    }
-
-    async fn receipt(&self, node: &Node, tx_hash: B256) -> Result<Option<Receipt>, NodeError> {
-        let raw = self.call(node, Method::Receipt, json!([tx_hash])).await?;
-        types::receipt(&raw, tx_hash).map_err(fault)
     }
 
     async fn block(&self, node: &Node, which: Value) -> Result<Option<Header>, NodeError> {
@@ -261,19 +217,21 @@ impl ChainNodes {
 
     /// Head lags against the best head, and how far `finalized` trails it. Ages are taken against the head's own
     /// time, so that no clock is needed here.
-    fn report(&self, seen: &Observations) {
-        let views = || seen.nodes.iter().filter_map(|node| node.answer.as_ref().ok().map(|view| (node, view)));
-        let Some(best) = views().map(|(_, view)| view.head).max_by_key(|head| head.number) else {
+    fn report(&self, heads: &[NodeHead]) {
+        let Some(best) = heads.iter().map(|node| node.head).max_by_key(|head| head.number) else {
             return;
         };
-        for (node, view) in views() {
-            let lag = i64::try_from(best.number.saturating_sub(view.head.number)).unwrap_or(i64::MAX);
+        for node in heads {
+            let lag = i64::try_from(best.number.saturating_sub(node.head.number)).unwrap_or(i64::MAX);
             self.metrics.node_head_lag.get_or_create(&NodeLabel::of(&self.name, &node.node)).set(lag);
         }
-        if let Some(finalized) = views().filter_map(|(_, view)| view.finalized).max_by_key(|header| header.number) {
+        if let Some(finalized) = heads.iter().filter_map(|node| node.finalized).max_by_key(|header| header.number) {
             let age = i64::try_from(best.timestamp.saturating_sub(finalized.timestamp)).unwrap_or(i64::MAX);
             self.metrics.finalized_age.get_or_create(&ChainLabel::of(&self.name)).set(age);
         }
+    }
+
+    fn warn_of(&self, seen: &Observations) {
         for node in &seen.nodes {
             if let Err(error @ (NodeError::WrongChain(_) | NodeError::Fault(_))) = &node.answer {
                 tracing::warn!(chain = self.name, node = node.node, %error, "node does not count");
@@ -300,10 +258,12 @@ fn fault(malformed: Malformed) -> NodeError {
 }
 
 /// The height that most owners, then most nodes, put the transaction at; the higher one when they are even.
-fn candidate<'a>(firsts: impl Iterator<Item = (&'a Node, &'a Result<First, NodeError>)>) -> Option<u64> {
+fn candidate<'a>(
+    answers: impl Iterator<Item = (&'a Node, &'a Result<(Tags, Option<Receipt>), NodeError>)>,
+) -> Option<u64> {
     let mut blocks: BTreeMap<(u64, B256), Vec<&str>> = BTreeMap::new();
-    for (node, first) in firsts {
-        if let Ok(First { receipt: Some(receipt), .. }) = first {
+    for (node, answer) in answers {
+        if let Ok((_, Some(receipt))) = answer {
             blocks.entry((receipt.block_number, receipt.block_hash)).or_default().push(&node.owner);
         }
     }

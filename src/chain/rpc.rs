@@ -46,6 +46,10 @@ pub enum Method {
     Receipt,
     /// `eth_getBlockByNumber`
     Block,
+    /// `eth_getBlockByHash`
+    BlockByHash,
+    /// `eth_getTransactionCount`
+    TransactionCount,
 }
 
 impl Method {
@@ -56,6 +60,8 @@ impl Method {
             Self::ChainId => "eth_chainId",
             Self::Receipt => "eth_getTransactionReceipt",
             Self::Block => "eth_getBlockByNumber",
+            Self::BlockByHash => "eth_getBlockByHash",
+            Self::TransactionCount => "eth_getTransactionCount",
         }
     }
 }

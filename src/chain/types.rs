@@ -124,7 +124,15 @@ struct RawHeader {
 /// # Errors
 /// When it is no quantity.
 pub fn chain_id(raw: &RawValue) -> Result<u64, Malformed> {
-    serde_json::from_str::<Quantity>(raw.get()).map(|q| q.0).map_err(|_| Malformed("chain id"))
+    quantity_of(raw).map_err(|_| Malformed("chain id"))
+}
+
+/// Reads an answer that is one quantity of at most 64 bits.
+///
+/// # Errors
+/// When it is none.
+pub fn quantity_of(raw: &RawValue) -> Result<u64, Malformed> {
+    serde_json::from_str::<Quantity>(raw.get()).map(|q| q.0).map_err(|_| Malformed("quantity"))
 }
 
 /// Reads an `eth_getTransactionReceipt` answer. `None` when the node does not know the transaction, or knows it and

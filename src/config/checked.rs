@@ -255,6 +255,10 @@ pub struct Verification {
     pub tolerance_bps: u16,
     /// How long a thin event waits for its snapshot.
     pub twin_grace: Duration,
+    /// How long a forwarded payment whose block is gone is searched for, at least.
+    pub regrace: Duration,
+    /// Most US dollars per chain that may be forwarded and not final.
+    pub exposure_cap_usd: Option<u64>,
 }
 
 /// A chain that is switched on.

@@ -73,7 +73,7 @@ fn kind(
                 return IntakeKind::Ended(Code::TypeIgnored);
             }
             let render = Arc::new(Plain {
-                head: Head { facts: facts.clone(), at: now, thin: false },
+                head: Head { facts: facts.clone(), at: now, thin: false, back: None },
                 claimed: if config.include_claimed { Claimed::of(body) } else { Claimed::Omitted },
             });
             IntakeKind::Message { render, destinations }

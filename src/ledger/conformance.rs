@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Ledger;
 
 pub(super) mod backend;
+pub(super) mod chain;
 pub(super) mod claims;
 pub(super) mod confirm;
 pub(super) mod fixtures;
@@ -110,6 +111,16 @@ macro_rules! suite {
             orphans::a_block_that_changed_is_a_lost_anchor
             orphans::an_unanswered_look_leaves_the_message_waiting
             orphans::a_reopened_expectation_does_not_take_a_key_twice
+            chain::rule_19_a_forwarded_payment_is_retracted_once
+            chain::rule_19_a_message_in_flight_is_retried_no_more_and_the_retraction_takes_its_place
+            chain::rule_19_what_was_never_sent_is_not_retracted
+            chain::rule_16_a_retraction_leaves_a_sum_that_is_still_complete_complete
+            chain::a_retracted_payment_is_reinstated_under_its_own_id
+            chain::rule_14_a_forwarded_payment_moves_to_its_new_block
+            chain::what_waits_for_a_height_is_woken_by_it_and_by_nothing_before
+            chain::what_stands_on_lost_blocks_is_woken_whatever_it_waits_for
+            chain::no_more_is_at_risk_on_a_chain_than_is_allowed
+            chain::finality_and_cordons_are_set_once_and_audited
             races::a_hundred_events_for_one_transfer_send_once
             races::a_hundred_events_of_one_expectation_send_once
             races::a_hundred_judgements_of_one_event_send_once

@@ -2,6 +2,7 @@
 //!
 //! Times are microseconds since the Unix epoch, UTC.
 
+mod chain;
 mod expected;
 mod follow;
 mod intake;
@@ -11,6 +12,7 @@ mod rebuild;
 mod sending;
 mod view;
 
+pub use chain::*;
 pub use expected::*;
 pub use follow::*;
 pub use intake::*;

@@ -6,15 +6,16 @@
 
 use std::path::{Path, PathBuf};
 
+use chain_config::TierSpec;
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, Change, ChangeTable, Committed, Confirm, Confirmed,
-    Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView, FeedPage, FeedRead, Filter,
-    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Page, Pause, PauseTarget,
-    PruneLimit, PrunePage, PutExpectation, PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow,
-    Snapshot, Sought, Stats, Taken, Who,
+    Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, ChainEvidence, Change, ChangeTable, Committed,
+    Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
+    FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
+    LedgerIdentity, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached, Reanchor,
+    RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, Snapshot, Sought, Stats, Taken, Who,
 };
 use crate::clock::Clock;
 use crate::model::{EventId, WebhookId};
@@ -22,6 +23,7 @@ use crate::task;
 
 mod attempts;
 mod audit;
+mod chains;
 mod claims;
 mod confirm;
 mod copy;
@@ -29,6 +31,7 @@ mod due;
 mod examine;
 mod expectations;
 mod follow;
+mod heights;
 mod intake;
 mod meta;
 mod outbox;
@@ -39,6 +42,7 @@ mod read;
 mod readers;
 mod rebuild;
 mod removal;
+mod retract;
 mod rows;
 mod search;
 mod verdict;
@@ -109,6 +113,48 @@ impl Ledger for Sqlite {
 
     fn confirm(&self, confirm: Confirm) -> Answer<'_, Confirmed> {
         self.write(move |conn| confirm::confirm(conn, confirm))
+    }
+
+    fn retract(&self, retract: Retract) -> Answer<'_, Committed> {
+        self.write(move |conn| retract::retract(conn, retract))
+    }
+
+    fn reanchor(&self, reanchor: Reanchor) -> Answer<'_, Committed> {
+        self.write(move |conn| retract::reanchor(conn, &reanchor))
+    }
+
+    fn wake_reached(&self, reached: Reached, now_us: i64) -> Answer<'_, u64> {
+        self.write(move |conn| heights::wake_reached(conn, &reached, now_us))
+    }
+
+    fn wake_anchored(&self, chain_id: u64, from_height: u64, now_us: i64) -> Answer<'_, u64> {
+        self.write(move |conn| heights::wake_anchored(conn, chain_id, from_height, now_us))
+    }
+
+    fn is_watched(&self, chain_id: u64) -> Answer<'_, bool> {
+        self.read(move |conn| heights::is_watched(conn, chain_id))
+    }
+
+    fn chain_evidence(&self, event: EventId) -> Answer<'_, Vec<ChainEvidence>> {
+        self.read(move |conn| chains::evidence(conn, event))
+    }
+
+    fn set_finality(&self, chain: &str, tiers: Option<Vec<TierSpec>>, by: Who, now_us: i64) -> Answer<'_, bool> {
+        let chain = chain.to_owned();
+        self.write(move |conn| chains::set_finality(conn, &chain, tiers.as_deref(), &by, now_us))
+    }
+
+    fn finality_overrides(&self) -> Answer<'_, Vec<FinalityOverride>> {
+        self.read(chains::finality_overrides)
+    }
+
+    fn set_cordon(&self, chain: &str, node: &str, out: bool, by: Who, now_us: i64) -> Answer<'_, bool> {
+        let (chain, node) = (chain.to_owned(), node.to_owned());
+        self.write(move |conn| chains::set_cordon(conn, &chain, &node, out, &by, now_us))
+    }
+
+    fn cordons(&self) -> Answer<'_, Vec<Cordon>> {
+        self.read(chains::cordons)
     }
 
     fn due_messages(&self, destination: &str, now_us: i64, limit: usize) -> Answer<'_, Vec<DueMessage>> {

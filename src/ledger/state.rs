@@ -25,12 +25,14 @@ pub const fn followers(from: EventState) -> &'static [EventState] {
         // New facts may prove what the old ones refuted.
         Refuted => &[Verifying, Forwarding],
         // Back to verifying: the anchor was lost before anything left, or a snapshot took a thin event over.
-        Forwarding => &[Forwarding, Forwarded, Settled, Verifying, Dead],
+        // Retracted: an attempt was begun, so the backend may have it, and its block is gone.
+        Forwarding => &[Forwarding, Forwarded, Settled, Verifying, Dead, Retracted],
         Forwarded => &[Forwarded, Settled, Forwarding, Retracted],
         // A thin event that went out already gets its snapshot as the next message or claim.
         Settled => &[Forwarding, Verifying, Retracted],
-        Dead => &[Forwarding, Verifying],
-        Retracted => &[Forwarding],
+        Dead => &[Dead, Forwarding, Verifying, Retracted],
+        // Searched for until it is mined again or can never be.
+        Retracted => &[Retracted, Forwarding],
         // What a filter left out of one delivery may stand in another that passes it.
         Ignored => &[Verifying],
     }
@@ -61,6 +63,22 @@ pub const fn is_confirmed(state: EventState) -> bool {
     }
 }
 
+/// Whether the event's money counts: its transfers are claimed and stand in the sum of its expectation.
+#[must_use]
+pub const fn has_money(state: EventState) -> bool {
+    match state {
+        EventState::Forwarding | EventState::Forwarded | EventState::Settled | EventState::Dead => true,
+        EventState::Received
+        | EventState::Verifying
+        | EventState::AwaitingFinality
+        | EventState::Refuted
+        | EventState::Undetermined
+        | EventState::Held
+        | EventState::Ignored
+        | EventState::Retracted => false,
+    }
+}
+
 /// Whether verification may be due for an event in this state.
 #[must_use]
 pub const fn is_watched(state: EventState) -> bool {
@@ -70,13 +88,10 @@ pub const fn is_watched(state: EventState) -> bool {
         | EventState::AwaitingFinality
         | EventState::Undetermined
         | EventState::Forwarding
-        | EventState::Forwarded => true,
-        EventState::Settled
-        | EventState::Refuted
-        | EventState::Held
-        | EventState::Ignored
+        | EventState::Forwarded
         | EventState::Dead
-        | EventState::Retracted => false,
+        | EventState::Retracted => true,
+        EventState::Settled | EventState::Refuted | EventState::Held | EventState::Ignored => false,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The contract's JSON as types. Field order is the order on the wire; every field is always there, null where it does
 //! not apply, but for `thin` and what `claimed` brings (see [`super::claimed`]), which ends `data`.
 //!
-//! Nothing here is read back: stored messages are bytes.
+//! Stored messages are bytes; only a retraction reads one back, to repeat what it said (see [`super::retracted`]).
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::model::{Check, Vote};
@@ -31,9 +32,37 @@ pub(super) struct Data<'a> {
     pub(super) thin: Option<bool>,
     pub(super) provider: ProviderBlock<'a>,
     pub(super) payment_id: Option<&'a str>,
-    pub(super) payment: Option<PaymentBlock<'a>>,
+    pub(super) payment: Option<Shown<'a>>,
     pub(super) expectation: Option<ExpectationBlock<'a>>,
     pub(super) verification: VerificationBlock<'a>,
+    /// Only in `payment.retracted` and `payment.reinstated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retraction: Option<RetractionBlock>,
+}
+
+/// A payment as it is rendered now, or as an earlier message said it, byte for byte.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Shown<'a> {
+    Now(Box<PaymentBlock<'a>>),
+    Said(&'a RawValue),
+}
+
+#[derive(Serialize)]
+pub(super) struct RetractionBlock {
+    pub(super) reason: &'static str,
+    pub(super) previous_anchor: AnchorBlock,
+    pub(super) new_anchor: Option<AnchorBlock>,
+    pub(super) permanent: bool,
+    /// What has to be taken back, base units; nothing when the payment is back.
+    pub(super) debit_base_units: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct AnchorBlock {
+    pub(super) block_number: u64,
+    pub(super) block_hash: String,
+    pub(super) block_timestamp: Option<String>,
 }
 
 #[derive(Serialize)]

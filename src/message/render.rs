@@ -7,11 +7,14 @@ use alloy_primitives::{Address, B256, U256};
 use chain_config::amount;
 use jiff::Timestamp;
 
-use super::body::{Data, ExpectationBlock, Message, PaymentBlock, ProviderBlock, TokenBlock, VerificationBlock};
-use super::{Claimed, Head, MessageType, Payment, Rendered};
+use super::body::{
+    AnchorBlock, Data, ExpectationBlock, Message, PaymentBlock, ProviderBlock, RetractionBlock, Shown, TokenBlock,
+    VerificationBlock,
+};
+use super::{Claimed, Head, MessageType, Payment, Rendered, Retraction};
 use crate::ledger::sums::{Step, Sums};
 use crate::ledger::{Proof, Sealed, StoredExpectation};
-use crate::model::{Code, WebhookId};
+use crate::model::{Anchor, Code, WebhookId};
 
 /// Version of the message's shape. Fields may be added under the same number; a changed meaning raises it.
 const SCHEMA: u32 = 1;
@@ -23,9 +26,10 @@ const SIGNATURE_ONLY: &str = "signature";
 /// `payment.unmatched` when it was compared with no expectation.
 #[must_use]
 pub fn payment(sealed: &Sealed, head: &Head, payment: &Payment, proof: &Proof, claimed: &Claimed) -> Rendered {
-    let message_type = match &sealed.expectation {
-        None => MessageType::PaymentUnmatched,
-        Some((_, sums)) => match sums.step {
+    let message_type = match (&head.back, &sealed.expectation) {
+        (Some(_), _) => MessageType::PaymentReinstated,
+        (None, None) => MessageType::PaymentUnmatched,
+        (None, Some((_, sums))) => match sums.step {
             Step::Partial => MessageType::PaymentPartial,
             Step::Completed => MessageType::PaymentVerified,
             Step::Excess => MessageType::PaymentExcess,
@@ -33,11 +37,12 @@ pub fn payment(sealed: &Sealed, head: &Head, payment: &Payment, proof: &Proof, c
     };
     let data = Data {
         payment_id: sealed.payment_id.as_ref().map(crate::model::PaymentId::as_str),
-        payment: Some(payment_block(payment)),
+        payment: Some(Shown::Now(Box::new(payment_block(payment)))),
         expectation: sealed
             .expectation
             .as_ref()
             .map(|(stored, sums)| expectation_block(stored, sums, payment.token_decimals)),
+        retraction: head.back.as_ref().map(|back| retraction_block(back, U256::ZERO)),
         ..data(sealed.webhook_id, &sealed.lane, head, proven("confirmed", sealed.code, proof))
     };
     finish(message_type, head, data, claimed)
@@ -63,7 +68,7 @@ pub fn provider_event(
     finish(MessageType::ProviderEvent, head, data(id, lane, head, verification), claimed)
 }
 
-fn finish(message_type: MessageType, head: &Head, data: Data<'_>, claimed: &Claimed) -> Rendered {
+pub(super) fn finish(message_type: MessageType, head: &Head, data: Data<'_>, claimed: &Claimed) -> Rendered {
     let message = Message { message_type: message_type.as_str(), timestamp: millis(head.at), schema: SCHEMA, data };
     let mut open = match serde_json::to_vec(&message) {
         Ok(bytes) => bytes,
@@ -76,7 +81,7 @@ fn finish(message_type: MessageType, head: &Head, data: Data<'_>, claimed: &Clai
     Rendered { message_type, body: claimed.splice(open) }
 }
 
-fn data<'a>(id: WebhookId, lane: &'a str, head: &'a Head, verification: VerificationBlock<'a>) -> Data<'a> {
+pub(super) fn data<'a>(id: WebhookId, lane: &'a str, head: &'a Head, verification: VerificationBlock<'a>) -> Data<'a> {
     let facts = &head.facts;
     Data {
         event_id: id.event.to_string(),
@@ -100,11 +105,26 @@ fn data<'a>(id: WebhookId, lane: &'a str, head: &'a Head, verification: Verifica
         payment: None,
         expectation: None,
         verification,
+        retraction: None,
+    }
+}
+
+pub(super) fn retraction_block(retraction: &Retraction, debit: U256) -> RetractionBlock {
+    let anchor = |anchor: &Anchor| AnchorBlock {
+        block_number: anchor.block_number,
+        block_hash: hash(&anchor.block_hash),
+        block_timestamp: seconds(anchor.block_timestamp),
+    };
+    RetractionBlock {
+        reason: retraction.reason.as_str(),
+        previous_anchor: anchor(&retraction.previous),
+        new_anchor: retraction.now.as_ref().map(anchor),
+        permanent: retraction.permanent,
+        debit_base_units: debit.to_string(),
     }
 }
 
 fn payment_block(payment: &Payment) -> PaymentBlock<'_> {
-    let block_seconds = i64::try_from(payment.block_timestamp).ok();
     PaymentBlock {
         chain: &payment.chain,
         chain_id: payment.chain_id,
@@ -113,7 +133,7 @@ fn payment_block(payment: &Payment) -> PaymentBlock<'_> {
         slots: payment.slots.iter().map(ToString::to_string).collect(),
         block_number: payment.block_number,
         block_hash: hash(&payment.block_hash),
-        block_timestamp: block_seconds.and_then(|s| Timestamp::from_second(s).ok()).map(millis),
+        block_timestamp: seconds(payment.block_timestamp),
         explorer_url: payment.explorer_url.as_deref(),
         token: TokenBlock {
             symbol: &payment.token_symbol,
@@ -132,7 +152,7 @@ fn payment_block(payment: &Payment) -> PaymentBlock<'_> {
 }
 
 /// `decimals` are those of the payment's token: the sums are in the token of the way to pay that matched.
-fn expectation_block<'a>(stored: &'a StoredExpectation, sums: &Sums, decimals: u8) -> ExpectationBlock<'a> {
+pub(super) fn expectation_block<'a>(stored: &'a StoredExpectation, sums: &Sums, decimals: u8) -> ExpectationBlock<'a> {
     let tokens = |units: U256| amount::format(units, decimals);
     ExpectationBlock {
         id: &stored.terms.id,
@@ -183,6 +203,12 @@ fn signed_only<'a>(verdict: Option<&'static str>, code: Code, tried: Option<&'a 
         votes: tried.map_or(&[], |proof| &proof.votes),
         checks: tried.map_or(&[], |proof| &proof.checks),
     }
+}
+
+/// A block's own time.
+fn seconds(seconds: u64) -> Option<String> {
+    let seconds = i64::try_from(seconds).ok()?;
+    Timestamp::from_second(seconds).ok().map(millis)
 }
 
 /// RFC 3339, UTC, milliseconds; finer digits are cut, never rounded up into the future.

@@ -46,6 +46,7 @@ fn head() -> Head {
         },
         at: "2026-11-20T12:00:01.5Z".parse().unwrap(),
         thin: false,
+        back: None,
     }
 }
 

@@ -56,6 +56,8 @@ codes! {
     ProviderEvent = "PROVIDER_EVENT", Ok;
     /// A charge whose chain data agrees as far as it goes; the recipient is unknown.
     ChargeConsistent = "CHARGE_CONSISTENT", Ok;
+    /// A retracted payment was mined again.
+    Reinstated = "REINSTATED", Ok;
     /// A charge that carries nothing a chain could answer.
     ChargeUnverifiable = "CHARGE_UNVERIFIABLE", Ok;
     /// Not in a block yet.
@@ -74,7 +76,15 @@ codes! {
     RpcDisagreement = "RPC_DISAGREEMENT", Wait;
     /// Nodes answer for another chain than configured.
     ChainIdMismatch = "CHAIN_ID_MISMATCH", Wait;
-    /// The anchor was lost before anything was sent.
+    /// The needed tag of the chain stands still: nothing is called final meanwhile.
+    ChainFinalityStalled = "CHAIN_FINALITY_STALLED", Wait;
+    /// The chain lost more blocks than are remembered: nothing on it is confirmed until an operator says so.
+    ChainDeepReorg = "CHAIN_DEEP_REORG", Wait;
+    /// Nodes answer, and every answer contradicts itself.
+    RpcFault = "RPC_FAULT", Wait;
+    /// Too much on the chain is forwarded and not final: this one waits until it is final.
+    ExposureLimit = "EXPOSURE_LIMIT", Wait;
+    /// The block of the payment is gone; it is searched for.
     Reorged = "REORGED", Wait;
     /// No expectation knows this payment yet.
     ExpectationUnknown = "EXPECTATION_UNKNOWN", Wait;
@@ -92,6 +102,8 @@ codes! {
     Late = "LATE", Hold;
     /// Block time before the expectation's `not_before`.
     TooEarly = "TOO_EARLY", Hold;
+    /// No node's answer hashes to what it states, although they agree: an upgrade of the chain, or a lie by all.
+    ProofMismatch = "PROOF_MISMATCH", Hold;
     /// Several transfers or expectations fit a direct rail.
     AmbiguousMatch = "AMBIGUOUS_MATCH", Hold;
     /// The chain contradicts what the provider asserts.
@@ -112,6 +124,12 @@ codes! {
     AssuranceTooLow = "ASSURANCE_TOO_LOW", Hold;
     /// Not 32 bytes of hexadecimal.
     TxHashMalformed = "TX_HASH_MALFORMED", Terminal;
+    /// Another transaction of the same account took its nonce: it can never be mined.
+    TxReplaced = "TX_REPLACED", Terminal;
+    /// The transaction is on another configured chain than claimed.
+    WrongChain = "WRONG_CHAIN", Terminal;
+    /// A forwarded payment left the chain and was taken back.
+    Retracted = "RETRACTED", Terminal;
     /// The transaction failed on chain.
     TxReverted = "TX_REVERTED", Terminal;
     /// Nothing in the transaction pays us.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 /// Where in a transaction the money moved.
@@ -66,6 +66,16 @@ impl TransferKey {
         bytes.extend_from_slice(self.slot.to_string().as_bytes());
         bytes
     }
+}
+
+/// Who sent a transaction, and under which nonce: an account's nonce is used once, so another transaction under it
+/// means that this one can never be mined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The account.
+    pub from: Address,
+    /// Its nonce.
+    pub nonce: u64,
 }
 
 /// The block a judgement stands on. Height alone is not one: only the hash says which block.

@@ -4,21 +4,23 @@
 //! the observations and decides. A refusal is written only when its block is final, because a reorg can change it;
 //! until then it waits under its code. What is held or refuted sends nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use alloy_primitives::U256;
 use serde_json::json;
 
 use super::claim;
+use super::quorum::Standing;
 use super::schedule::{self, Moment};
-use crate::chain::{Observations, Plan};
+use crate::chain::{Look, Observations, Plan};
 use crate::config::{ActiveChain, Source, Verification};
-use crate::ledger::{ClaimedSlot, DueEvent, JoinKey, Proof};
-use crate::message::Payment;
-use crate::model::{Anchor, Basis, Check, Claim, Code, EventState, Vote};
+use crate::ledger::{ClaimedSlot, DueEvent, Exposure, JoinKey, Proof, Reach, Wait};
+use crate::message::{Payment, Retraction};
+use crate::model::{Anchor, Basis, Check, Claim, Code, EventState, Sender, Vote};
 
 mod charge;
+mod lost;
 mod payment;
 mod waiting;
 mod watch;
@@ -33,6 +35,10 @@ pub struct Rules<'a> {
     pub verification: &'a Verification,
     /// Active chains by configured name.
     pub chains: &'a BTreeMap<String, ActiveChain>,
+    /// Chains on which nothing is confirmed until an operator says so.
+    pub stopped: &'a BTreeSet<String>,
+    /// Where each chain stands by the last poll of its heads, by EIP-155 id; none when that is too long ago.
+    pub standings: &'a BTreeMap<u64, Standing>,
 }
 
 /// What has to be looked at.
@@ -55,6 +61,10 @@ pub enum Purpose {
     BeforeSending(Anchor),
     /// To see whether a forwarded payment is final.
     Settlement(Anchor),
+    /// To find a forwarded payment whose block is gone.
+    Lost(Anchor),
+    /// To see whether a retracted payment is back; it stood on this block.
+    Return(Anchor),
 }
 
 /// The first step's answer.
@@ -73,6 +83,10 @@ pub enum Decision {
     Confirm(Box<Confirmation>),
     /// Nothing is sent.
     Record(Box<Recorded>),
+    /// A forwarded payment is taken back.
+    Retract(Box<Retracting>),
+    /// A forwarded payment stands on another block.
+    Reanchor(Box<Moved>),
 }
 
 /// What was asked and seen, for the trace.
@@ -95,8 +109,38 @@ pub struct Recorded {
     pub code: Code,
     /// When to look again; none is never by itself.
     pub due_us: Option<i64>,
+    /// What it waits for; then `due_us` is the time to look in any case.
+    pub wait: Option<Wait>,
     /// The block seen.
     pub anchor: Option<Anchor>,
+    /// Who sent the transaction.
+    pub sender: Option<Sender>,
+    /// For the trace.
+    pub seen: Seen,
+}
+
+/// A forwarded payment to take back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retracting {
+    /// What the message says of it.
+    pub retraction: Retraction,
+    /// When to look for it again; none when it can never come back.
+    pub due_us: Option<i64>,
+    /// For the message and the trace.
+    pub seen: Seen,
+}
+
+/// A forwarded payment on another block, on the same terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The block.
+    pub anchor: Anchor,
+    /// The slots in it, ascending.
+    pub slots: Vec<ClaimedSlot>,
+    /// As when it was confirmed.
+    pub joins_by: Option<JoinKey>,
+    /// When to look again in any case.
+    pub due_us: i64,
     /// For the trace.
     pub seen: Seen,
 }
@@ -116,6 +160,12 @@ pub struct Confirmation {
     pub expectation: Option<(String, u64, usize)>,
     /// Joins a late identity to its event.
     pub joins_by: Option<JoinKey>,
+    /// Who sent the transaction.
+    pub sender: Option<Sender>,
+    /// What it puts at risk until its block is final.
+    pub exposure: Option<Exposure>,
+    /// When it was retracted before and is back.
+    pub back: Option<Retraction>,
     /// What the message says.
     pub content: Content,
     /// For the trace.
@@ -147,7 +197,18 @@ impl Seen {
 
 impl Decision {
     fn record(state: EventState, code: Code, due_us: Option<i64>, seen: Seen) -> Self {
-        Self::Record(Box::new(Recorded { state, code, due_us, anchor: None, seen }))
+        Self::Record(Box::new(Recorded { state, code, due_us, wait: None, anchor: None, sender: None, seen }))
+    }
+
+    /// The same, on this block, waiting for that.
+    fn on(self, anchor: Anchor, wait: Option<Wait>) -> Self {
+        match self {
+            Self::Record(mut recorded) => {
+                (recorded.anchor, recorded.wait) = (Some(anchor), wait);
+                Self::Record(recorded)
+            }
+            other @ (Self::Confirm(_) | Self::Retract(_) | Self::Reanchor(_)) => other,
+        }
     }
 
     /// The outcome, before sums.
@@ -156,6 +217,8 @@ impl Decision {
         match self {
             Self::Confirm(confirmation) => confirmation.code,
             Self::Record(recorded) => recorded.code,
+            Self::Retract(_) => Code::Retracted,
+            Self::Reanchor(_) => Code::Verified,
         }
     }
 }
@@ -165,9 +228,17 @@ impl Decision {
 /// What has to be looked at for an event.
 #[must_use]
 pub fn begin(event: &DueEvent, rules: &Rules<'_>, moment: &Moment) -> Begun {
+    if let Some(decision) = still_waits(event, rules, moment) {
+        return Begun::Decided(decision);
+    }
+    let is_missed = event.sent && event.code == Some(Code::Reorged);
     match event.state {
+        EventState::Forwarding | EventState::Forwarded | EventState::Dead if is_missed => {
+            again(event, Purpose::Lost, rules, moment)
+        }
         EventState::Forwarding => again(event, Purpose::BeforeSending, rules, moment),
-        EventState::Forwarded => again(event, Purpose::Settlement, rules, moment),
+        EventState::Forwarded | EventState::Dead => again(event, Purpose::Settlement, rules, moment),
+        EventState::Retracted => again(event, Purpose::Return, rules, moment),
         EventState::Received
         | EventState::Verifying
         | EventState::AwaitingFinality
@@ -178,8 +249,37 @@ pub fn begin(event: &DueEvent, rules: &Rules<'_>, moment: &Moment) -> Begun {
             None => Begun::Decided(plain(Code::ProviderEvent, Content::Thin)),
         },
         // Nothing is due in these: whatever woke them is answered by standing still.
-        EventState::Settled | EventState::Ignored | EventState::Dead | EventState::Retracted => stand_still(event),
+        EventState::Settled | EventState::Ignored => stand_still(event),
     }
+}
+
+/// What an event waits for is not there yet, by the last poll of the heads: nothing is asked for it.
+fn still_waits(event: &DueEvent, rules: &Rules<'_>, moment: &Moment) -> Option<Decision> {
+    let wait = event.wait?;
+    let standing = rules.standings.get(&wait.chain_id)?;
+    let reached = match wait.reach {
+        Reach::Head => standing.head,
+        Reach::Safe => standing.safe?,
+        Reach::Finalized => standing.finalized?,
+    };
+    if wait.height <= reached || event.anchor_check {
+        return None;
+    }
+    let due_us = Some(moment.after(schedule::IN_ANY_CASE));
+    let alert_s = rules.chains.values().find(|active| active.chain.chain_id == wait.chain_id)?.chain.tag_stall_alert_s;
+    let lag_s = match wait.reach {
+        Reach::Head => None,
+        Reach::Safe => standing.safe_lag_s,
+        Reach::Finalized => standing.finalized_lag_s,
+    };
+    let is_stalled = lag_s.is_some_and(|lag_s| alert_s < lag_s);
+    let code = match event.code? {
+        Code::WaitingConfirmations if is_stalled => Code::ChainFinalityStalled,
+        Code::ChainFinalityStalled if !is_stalled => Code::WaitingConfirmations,
+        other => other,
+    };
+    let decision = Decision::record(event.state, code, due_us, Seen::default());
+    Some(decision.on(event.anchor?, Some(wait)))
 }
 
 fn stand_still(event: &DueEvent) -> Begun {
@@ -195,8 +295,12 @@ fn again(event: &DueEvent, purpose: fn(Anchor) -> Purpose, rules: &Rules<'_>, mo
         let (code, due_us) = (event.code.unwrap_or(Code::RpcUnavailable), Some(moment.after(schedule::LONGEST)));
         return Begun::Decided(Decision::record(event.state, code, due_us, Seen::default()));
     };
-    let plan = Plan { chain: chain.clone(), tx_hash: anchor.tx_hash, anchor: Some(anchor) };
-    ask(plan, purpose(anchor))
+    let purpose = purpose(anchor);
+    let look = match purpose {
+        Purpose::Lost(_) | Purpose::Return(_) => Look::Search { anchor, sender: event.sender },
+        Purpose::Payment | Purpose::Charge | Purpose::BeforeSending(_) | Purpose::Settlement(_) => Look::Anchor(anchor),
+    };
+    ask(Plan { chain: chain.clone(), tx_hash: anchor.tx_hash, look }, purpose)
 }
 
 fn ask(plan: Plan, purpose: Purpose) -> Begun {
@@ -217,7 +321,12 @@ fn begin_claim(event: &DueEvent, claim: &Claim, rules: &Rules<'_>, moment: &Mome
     };
     let found = where_to_look(event, rules);
     match (purpose, found, claim::tx_hash(&claim.tx_hash)) {
-        (_, Some((chain, _)), Some(tx_hash)) => ask(Plan { chain: chain.to_owned(), tx_hash, anchor: None }, purpose),
+        (_, Some((chain, active)), Some(tx_hash)) => {
+            let known =
+                event.anchor.filter(|anchor| anchor.chain_id == active.chain.chain_id && anchor.tx_hash == tx_hash);
+            let look = known.map_or(Look::Locate, Look::Receipt);
+            ask(Plan { chain: chain.to_owned(), tx_hash, look }, purpose)
+        }
         (Purpose::Charge, _, _) => {
             Begun::Decided(plain(Code::ChargeUnverifiable, Content::Checked(Box::new(charge::nothing(claim, found)))))
         }
@@ -301,6 +410,9 @@ fn plain(code: Code, content: Content) -> Decision {
         amount: U256::ZERO,
         expectation: None,
         joins_by: None,
+        sender: None,
+        exposure: None,
+        back: None,
         content,
         seen,
     }))
@@ -323,6 +435,16 @@ pub fn conclude(
     match (question.purpose, &event.claim) {
         (Purpose::BeforeSending(anchor), _) => watch::before_sending(event, &anchor, active, observations, moment),
         (Purpose::Settlement(anchor), _) => watch::settlement(event, &anchor, active, observations, moment),
+        (Purpose::Lost(anchor), Some(claim)) => lost::missed(
+            &Ground { event, claim, rules, name: &question.plan.chain, active, moment },
+            &anchor,
+            observations,
+        ),
+        (Purpose::Return(anchor), Some(claim)) => lost::returned(
+            &Ground { event, claim, rules, name: &question.plan.chain, active, moment },
+            &anchor,
+            observations,
+        ),
         (Purpose::Payment, Some(claim)) => {
             let ground = Ground { event, claim, rules, name: &question.plan.chain, active, moment };
             waiting::located(&ground, observations, payment::judge)
@@ -338,6 +460,10 @@ pub fn conclude(
             Some(moment.after(schedule::LONGEST)),
             Seen::default(),
         ),
+        (Purpose::Lost(anchor) | Purpose::Return(anchor), None) => {
+            let code = event.code.unwrap_or(Code::Reorged);
+            Decision::record(event.state, code, Some(moment.after(schedule::LONGEST)), Seen::default()).on(anchor, None)
+        }
     }
 }
 
@@ -353,7 +479,8 @@ struct Ground<'a> {
     moment: &'a Moment,
 }
 
-/// Shortest time between two looks at a forwarded payment that is not final yet.
+/// Shortest time between two looks at a forwarded payment that is not final yet and waits for nothing that can be
+/// followed.
 const SETTLEMENT_POLL: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use alloy_primitives::U256;
 use chain_config::{FinalityPolicy, Tag, Tier};
 
 use super::quorum::Standing;
+use crate::ledger::Reach;
 use crate::model::Finality;
 
 /// What is still missing.
@@ -30,6 +31,38 @@ pub struct Judged<'a> {
     pub finality: Finality,
     /// What is still missing.
     pub gap: Gap,
+}
+
+/// Whether the tag that is missing has stood still for too long, by the chain's own time.
+#[must_use]
+pub fn is_stalled(gap: Gap, standing: &Standing, alert_s: u64) -> bool {
+    let lag = match gap {
+        Gap::None | Gap::Blocks(_) => return false,
+        Gap::Tag(Tag::Safe) => standing.safe_lag_s,
+        Gap::Tag(Tag::Finalized) => standing.finalized_lag_s,
+    };
+    lag.is_some_and(|lag| alert_s < lag)
+}
+
+/// What has to be reached next, and at which height; none when nothing is missing, or when it cannot be followed
+/// because no node shows the tag. A tag mostly comes after the depth, so it is waited for first: one look for both.
+#[must_use]
+pub fn reach(judged: &Judged<'_>, height: u64, standing: &Standing) -> Option<(Reach, u64)> {
+    let tag = match judged.tier.tag {
+        Some(Tag::Safe) => standing.safe.map(|reached| (Reach::Safe, reached)),
+        Some(Tag::Finalized) => standing.finalized.map(|reached| (Reach::Finalized, reached)),
+        None => None,
+    };
+    match (judged.gap, tag) {
+        (Gap::None, _) => None,
+        (Gap::Blocks(_) | Gap::Tag(_), Some((reach, reached))) if reached < height => Some((reach, height)),
+        // Confirmations count the block itself.
+        (Gap::Blocks(missing), _) => {
+            let head = height.saturating_add(judged.confirmations).saturating_add(missing);
+            Some((Reach::Head, head.saturating_sub(1)))
+        }
+        (Gap::Tag(_), _) => None,
+    }
 }
 
 /// Judges a block at `height`. A value without a price falls into the strictest tier.

@@ -8,7 +8,7 @@ use chain_config::Registry;
 use jiff::Timestamp;
 
 use super::schedule::Moment;
-use crate::chain::{Header, Log, NodeError, NodeObservation, NodeView, Observations, Receipt};
+use crate::chain::{Header, Log, NodeError, NodeHead, NodeObservation, NodeView, Observations, Receipt};
 use crate::config::{ActiveChain, Node, Provider, Secret, Source, Verification};
 use crate::ledger::{DueEvent, EventFacts, Progress, StoredExpectation};
 use crate::model::{
@@ -115,6 +115,8 @@ pub(crate) fn verification() -> Verification {
         tolerance_abs: "0".to_owned(),
         tolerance_bps: 0,
         twin_grace: Duration::from_secs(600),
+        regrace: Duration::from_secs(60),
+        exposure_cap_usd: None,
     }
 }
 
@@ -213,6 +215,10 @@ pub(crate) fn event(claim: Option<Claim>, expectation: Option<StoredExpectation>
         progress: Progress { first_us: NOW.now_us, looks: 0 },
         anchor: None,
         anchor_check: false,
+        wait: None,
+        sent: false,
+        claimed: Vec::new(),
+        sender: None,
     }
 }
 
@@ -246,6 +252,7 @@ pub(crate) fn view(head: u64, tags: Option<u64>, receipt: Receipt) -> NodeView {
         finalized: tag,
         header_at: Some(header(receipt.block_number, receipt.block_hash)),
         receipt: Some(receipt),
+        nonce: None,
     }
 }
 
@@ -258,6 +265,21 @@ pub(crate) fn seen(answers: Vec<Result<NodeView, NodeError>>) -> Observations {
         answer,
     });
     Observations { nodes: nodes.collect() }
+}
+
+/// The heads that these nodes show.
+pub(crate) fn heads_of(seen: &Observations) -> Vec<NodeHead> {
+    let head = |node: &NodeObservation| {
+        let view = node.answer.as_ref().ok()?;
+        Some(NodeHead {
+            node: node.node.clone(),
+            owner: node.owner.clone(),
+            head: view.head,
+            safe: view.safe,
+            finalized: view.finalized,
+        })
+    };
+    seen.nodes.iter().filter_map(head).collect()
 }
 
 /// Three nodes of one mind.

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::B256;
 
-use crate::chain::{Header, NodeError, NodeObservation, NodeView, Observations, Receipt};
+use crate::chain::{Header, NodeError, NodeHead, NodeObservation, NodeView, Observations, Receipt};
 use crate::config::ActiveChain;
-use crate::model::{Anchor, Code, Vote, VoteKind};
+use crate::model::{Anchor, Code, Sender, Vote, VoteKind};
 
 /// A node may be this far behind the best head and still be fresh.
 const HEAD_LAG_ALLOWANCE_MS: u64 = 15_000;
@@ -36,6 +36,10 @@ pub struct Standing {
     pub safe: Option<u64>,
     /// Highest `finalized` that enough of them reached.
     pub finalized: Option<u64>,
+    /// Seconds of chain time from `safe` to the newest head: a tag that stands still falls behind.
+    pub safe_lag_s: Option<u64>,
+    /// The same of `finalized`.
+    pub finalized_lag_s: Option<u64>,
 }
 
 /// A transaction in a block that enough nodes agree on.
@@ -51,6 +55,8 @@ pub struct Anchored {
     pub votes: Vec<Vote>,
     /// Nodes that contradict: small amounts go on, large ones wait for the chain's own finality.
     pub dissent: usize,
+    /// Who sent the transaction, when that was seen.
+    pub sender: Option<Sender>,
 }
 
 /// Where a transaction is.
@@ -106,19 +112,24 @@ impl Policy {
     }
 
     fn is_met<'a>(&self, nodes: impl Iterator<Item = &'a NodeObservation>) -> bool {
+        self.is_met_by(nodes.map(|node| node.owner.as_str()))
+    }
+
+    /// Whether nodes of these owners, one entry a node, are enough.
+    pub fn is_met_by<'a>(&self, owners_of_nodes: impl Iterator<Item = &'a str>) -> bool {
         let (mut count, mut owners) = (0_usize, BTreeSet::new());
-        for node in nodes {
+        for owner in owners_of_nodes {
             count = count.saturating_add(1);
-            owners.insert(node.owner.as_str());
+            owners.insert(owner);
         }
         // A policy of zero would let nobody's word count as everybody's.
         self.agree.max(1) <= count && self.owners.max(1) <= owners.len()
     }
 
     /// The highest value that enough nodes reached.
-    fn supported(&self, values: &[(&NodeObservation, u64)]) -> Option<u64> {
-        let reached = |least: u64| values.iter().filter(move |(_, value)| least <= *value).map(|(node, _)| *node);
-        values.iter().map(|(_, value)| *value).filter(|least| self.is_met(reached(*least))).max()
+    fn supported(&self, values: &[(&str, u64)]) -> Option<u64> {
+        let reached = |least: u64| values.iter().filter(move |(_, value)| least <= *value).map(|(owner, _)| *owner);
+        values.iter().map(|(_, value)| *value).filter(|least| self.is_met_by(reached(*least))).max()
     }
 }
 
@@ -152,7 +163,7 @@ pub fn locate(policy: Policy, chain_id: u64, seen: &Observations) -> Located {
         };
         let (standing, dissent) = (standing(policy, &agree), disagree.len());
         let receipt = receipt.clone();
-        return Located::Anchored(Box::new(Anchored { anchor, receipt, standing, votes, dissent }));
+        return Located::Anchored(Box::new(Anchored { anchor, receipt, standing, votes, dissent, sender: None }));
     }
     if is_absent(policy, &views, best) {
         return waiting(Code::WaitingInclusion);
@@ -281,15 +292,65 @@ fn voters<'a>(views: &[Seen<'a>], votes: &[Vote], kind: VoteKind) -> Vec<Seen<'a
 }
 
 fn standing(policy: Policy, agree: &[Seen<'_>]) -> Standing {
-    let reached = |tag: fn(&NodeView) -> Option<Header>| {
-        let values: Vec<_> = agree.iter().filter_map(|(node, view)| Some((*node, tag(view)?.number))).collect();
-        policy.supported(&values)
+    let shown = |(node, view): &Seen<'_>| Shown {
+        owner: node.owner.clone(),
+        head: view.head,
+        safe: view.safe,
+        finalized: view.finalized,
     };
+    let shown: Vec<Shown> = agree.iter().map(shown).collect();
+    // Those who agree have the block: the lowest of their heads is what all of them built on it.
+    let head = agree.iter().map(|(_, view)| view.head.number).min().unwrap_or(0);
+    standing_at(policy, head, &shown)
+}
+
+/// Where a chain stands, by the last poll of its heads; none when too few nodes answered it.
+#[must_use]
+pub fn standing_of(policy: Policy, heads: &[NodeHead]) -> Option<Standing> {
+    let numbers: Vec<_> = heads.iter().map(|node| (node.owner.as_str(), node.head.number)).collect();
+    let head = policy.supported(&numbers)?;
+    let shown = |node: &NodeHead| Shown {
+        owner: node.owner.clone(),
+        head: node.head,
+        safe: node.safe,
+        finalized: node.finalized,
+    };
+    let shown: Vec<Shown> = heads.iter().map(shown).collect();
+    Some(standing_at(policy, head, &shown))
+}
+
+/// A node's head and tags, whoever asked for them.
+struct Shown {
+    owner: String,
+    head: Header,
+    safe: Option<Header>,
+    finalized: Option<Header>,
+}
+
+fn standing_at(policy: Policy, head: u64, nodes: &[Shown]) -> Standing {
+    let newest = nodes.iter().map(|node| node.head.timestamp).max().unwrap_or(0);
+    let reached = |tag: fn(&Shown) -> Option<Header>| {
+        let values: Vec<_> = nodes.iter().filter_map(|node| Some((node.owner.as_str(), tag(node)?.number))).collect();
+        let number = policy.supported(&values)?;
+        let at = nodes.iter().filter_map(tag).find(|header| header.number == number)?;
+        Some((number, newest.saturating_sub(at.timestamp)))
+    };
+    let (safe, finalized) = (reached(|node| node.safe), reached(|node| node.finalized));
     Standing {
-        head: agree.iter().map(|(_, view)| view.head.number).min().unwrap_or(0),
-        safe: reached(|view| view.safe),
-        finalized: reached(|view| view.finalized),
+        head,
+        safe: safe.map(|(number, _)| number),
+        finalized: finalized.map(|(number, _)| number),
+        safe_lag_s: safe.map(|(_, lag)| lag),
+        finalized_lag_s: finalized.map(|(_, lag)| lag),
     }
+}
+
+/// Whether enough nodes have more final transactions of an account than this nonce: another one took its place, for
+/// the one looked for is in no block that they know.
+#[must_use]
+pub fn is_nonce_used(policy: Policy, nonce: u64, seen: &Observations) -> bool {
+    let views = views(seen);
+    policy.is_met(views.iter().filter(|(_, view)| view.nonce.is_some_and(|next| nonce < next)).map(|(node, _)| *node))
 }
 
 #[cfg(test)]

@@ -12,6 +12,12 @@ pub const FIRST: Duration = Duration::from_secs(1);
 pub const LONGEST: Duration = Duration::from_secs(60);
 /// Longest wait for confirmations: an estimate may be wrong by so much.
 pub const LONGEST_FOR_BLOCKS: Duration = Duration::from_secs(300);
+/// What waits for the heads of a chain is looked at after this, should nobody have followed them.
+pub const IN_ANY_CASE: Duration = Duration::from_secs(600);
+/// Longest wait between searches for a payment that was retracted.
+pub const LONGEST_FOR_LOST: Duration = Duration::from_secs(600);
+/// What nobody has seen for so long is given up.
+pub const GIVE_UP_LOST: Duration = Duration::from_secs(86_400);
 /// Shortest wait for confirmations, on chains faster than this.
 const SHORTEST_FOR_BLOCKS: Duration = Duration::from_millis(500);
 /// Blocks between looks at a tag that has not reached the block.
@@ -44,6 +50,13 @@ impl Moment {
     pub fn backoff(&self, looks: u32) -> i64 {
         let factor = 1_u32.checked_shl(looks.min(16)).unwrap_or(u32::MAX);
         self.after(self.spread(FIRST.saturating_mul(factor).min(LONGEST)))
+    }
+
+    /// The same, for something that may take a day.
+    #[must_use]
+    pub fn slow_backoff(&self, looks: u32) -> i64 {
+        let factor = 1_u32.checked_shl(looks.min(16)).unwrap_or(u32::MAX);
+        self.after(self.spread(FIRST.saturating_mul(factor).min(LONGEST_FOR_LOST)))
     }
 
     /// When what is missing should be there, by the chain's block time.

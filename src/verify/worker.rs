@@ -3,7 +3,7 @@
 //! It keeps nothing that a crash would lose: what is due stays due in the ledger until a verdict is written. Events of
 //! one transaction share one look. A slow chain holds up only its own events: looks run side by side, so many at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +12,16 @@ use tokio::time::Instant;
 
 use self::commit::{Committer, Done};
 use super::decide::{self, Begun, Question, Rules};
+use super::follow::Follower;
+use super::in_force::{self, InForce};
+use super::quorum::{self, Policy, Standing};
 use super::schedule::Moment;
 use crate::chain::{Plan, Reader};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{ActiveChain, Config};
 use crate::ledger::{DueEvent, Ledger};
 use crate::model::EventId;
-use crate::task::{self, Stop, Wakes};
+use crate::task::{self, Stop, Wake, Wakes};
 use crate::telemetry::Metrics;
 
 mod commit;
@@ -42,6 +45,34 @@ pub struct Worker {
     clock: Clock,
     wakes: Wakes,
     committer: Arc<Committer>,
+    in_force: InForce,
+}
+
+/// What a worker works with.
+pub struct Parts {
+    /// What is known and due.
+    pub ledger: Arc<dyn Ledger>,
+    /// The chains.
+    pub reader: Arc<dyn Reader>,
+    /// Providers' bodies, for messages.
+    pub evidence: evidence_store::Store,
+    /// Sources, destinations, rules.
+    pub config: Arc<Config>,
+    /// The chains' rules as operators set them.
+    pub in_force: InForce,
+    /// Time.
+    pub clock: Clock,
+    /// Instruments.
+    pub metrics: Metrics,
+    /// Hints between the stages.
+    pub wakes: Wakes,
+}
+
+/// What judgements of one moment stand on.
+struct Ground {
+    config: Arc<Config>,
+    in_force: Arc<in_force::Rules>,
+    standings: BTreeMap<u64, Standing>,
 }
 
 /// Events that share one look, with what each asks.
@@ -71,16 +102,10 @@ struct Busy(HashMap<EventId, Option<Instant>>);
 impl Worker {
     /// A worker; looks at nothing before [`Worker::run`].
     #[must_use]
-    pub fn new(
-        ledger: Arc<dyn Ledger>,
-        reader: Arc<dyn Reader>,
-        evidence: evidence_store::Store,
-        config: Arc<Config>,
-        clock: Clock,
-        metrics: Metrics,
-        wakes: Wakes,
-    ) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { ledger, reader, evidence, config, in_force, clock, metrics, wakes } = parts;
         let committer = Committer {
+            hints: config.chains.values().map(|active| (active.chain.chain_id, Wake::default())).collect(),
             ledger: Arc::clone(&ledger),
             evidence,
             config: Arc::clone(&config),
@@ -88,7 +113,7 @@ impl Worker {
             metrics,
             wakes: wakes.clone(),
         };
-        Self { ledger, reader, config, clock, wakes, committer: Arc::new(committer) }
+        Self { ledger, reader, config, clock, wakes, committer: Arc::new(committer), in_force }
     }
 
     /// Runs until stop is said; then verdicts in the middle of being written are finished and looks are dropped.
@@ -97,6 +122,7 @@ impl Worker {
         let mut busy = Busy::default();
         let mut in_flight = 0_usize;
         let mut swept = None;
+        let followers = self.follow(&stop);
         while !stop.is_set() {
             busy.wake_up(Instant::now());
             self.expire(&mut swept).await;
@@ -117,6 +143,37 @@ impl Worker {
         }
         drop(to);
         while released.recv().await.is_some() {}
+        for follower in followers {
+            drop(follower.await);
+        }
+    }
+
+    /// One follower a chain.
+    fn follow(&self, stop: &Stop) -> Vec<tokio::task::JoinHandle<()>> {
+        let follower = |(name, active): (&String, &ActiveChain)| {
+            let follower = Follower {
+                name: name.clone(),
+                chain: active.clone(),
+                reader: Arc::clone(&self.reader),
+                ledger: Arc::clone(&self.ledger),
+                in_force: self.in_force.clone(),
+                clock: self.clock.clone(),
+                wakes: self.wakes.clone(),
+                hint: self.committer.hints.get(&active.chain.chain_id).cloned().unwrap_or_default(),
+            };
+            task::spawn("verify.follow", follower.run(stop.clone()))
+        };
+        self.config.chains.iter().map(follower).collect()
+    }
+
+    fn ground(&self) -> Ground {
+        let in_force = self.in_force.now();
+        let standing = |(name, active): (&String, &ActiveChain)| {
+            let standing = quorum::standing_of(Policy::of(active), &self.reader.heads(name))?;
+            Some((active.chain.chain_id, standing))
+        };
+        let standings = in_force.chains.iter().filter_map(standing).collect();
+        Ground { config: Arc::clone(&self.config), in_force, standings }
     }
 
     /// Ends expectations whose time is over, now and then.
@@ -153,11 +210,12 @@ impl Worker {
             }
         };
         let mut groups: Vec<Group> = Vec::new();
+        let ground = Arc::new(self.ground());
         for event in due {
             if busy.0.contains_key(&event.event_id) {
                 continue;
             }
-            match self.begin(&event) {
+            match decide::begin(&event, &ground.rules(&event), &self.moment()) {
                 Begun::Decided(decision) => {
                     let id = event.event_id;
                     match self.committer.commit(event, decision).await {
@@ -178,21 +236,17 @@ impl Worker {
         for group in groups.into_iter().take(LOOKS_MAX.saturating_sub(*in_flight)) {
             *in_flight = in_flight.saturating_add(1);
             busy.0.extend(group.events.iter().map(|(event, _)| (event.event_id, None)));
-            self.start(group, to.clone(), stop.clone());
+            self.start(group, Arc::clone(&ground), to.clone(), stop.clone());
         }
         Ok(written)
-    }
-
-    fn begin(&self, event: &DueEvent) -> Begun {
-        decide::begin(event, &rules(&self.config, event), &self.moment())
     }
 
     fn moment(&self) -> Moment {
         moment(&self.clock)
     }
 
-    fn start(&self, group: Group, to: mpsc::Sender<Released>, mut stop: Stop) {
-        let (reader, config) = (Arc::clone(&self.reader), Arc::clone(&self.config));
+    fn start(&self, group: Group, ground: Arc<Ground>, to: mpsc::Sender<Released>, mut stop: Stop) {
+        let reader = Arc::clone(&self.reader);
         let (committer, clock) = (Arc::clone(&self.committer), self.clock.clone());
         let events = group.events.iter().map(|(event, _)| event.event_id).collect();
         let mut release = Release { events, tired: HashSet::new(), to };
@@ -202,8 +256,8 @@ impl Worker {
                 () = stop.wait() => return,
             };
             for (event, question) in group.events {
-                let rules = rules(&config, &event);
-                let decision = decide::conclude(&event, &question, &rules, &observations, &moment(&clock));
+                let decision =
+                    decide::conclude(&event, &question, &ground.rules(&event), &observations, &moment(&clock));
                 let id = event.event_id;
                 if committer.commit(event, decision).await == Done::Rest {
                     release.tired.insert(id);
@@ -213,9 +267,17 @@ impl Worker {
     }
 }
 
-fn rules<'a>(config: &'a Config, event: &DueEvent) -> Rules<'a> {
-    let source = config.sources.iter().find(|source| source.name == event.facts.source);
-    Rules { source, verification: &config.verification, chains: &config.chains }
+impl Ground {
+    fn rules(&self, event: &DueEvent) -> Rules<'_> {
+        let source = self.config.sources.iter().find(|source| source.name == event.facts.source);
+        Rules {
+            source,
+            verification: &self.config.verification,
+            chains: &self.in_force.chains,
+            stopped: &self.in_force.stopped,
+            standings: &self.standings,
+        }
+    }
 }
 
 fn moment(clock: &Clock) -> Moment {

@@ -6,5 +6,6 @@ mod hostile;
 mod message;
 mod refused;
 mod reorg;
+mod retracted;
 mod sums;
 mod waiting;

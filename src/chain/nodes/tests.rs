@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::chain::tests::scripted::{Reply, Scripted};
+use crate::chain::{Look, NodeView};
 use crate::verify::fixture::{self, HEIGHT, TX};
 
 const LIMITS: Limits = Limits { body_max: 1 << 20, deadline: Duration::from_millis(300) };
@@ -53,7 +54,7 @@ fn reader(nodes: &[&Scripted]) -> (Nodes, Metrics) {
 }
 
 fn plan() -> Plan {
-    Plan { chain: "base".to_owned(), tx_hash: TX, anchor: None }
+    Plan { chain: "base".to_owned(), tx_hash: TX, look: Look::Locate }
 }
 
 #[tokio::test]
@@ -151,7 +152,8 @@ async fn the_chain_id_is_asked_once_and_again_after_a_lost_connection() {
 async fn an_anchor_is_looked_at_without_asking_for_the_receipt() {
     let scripted = node(|_, _| None).await;
     let (reader, _) = reader(&[&scripted]);
-    let view = reader.observe(Plan { anchor: Some(fixture::anchor()), ..plan() }).await.nodes.remove(0).answer.unwrap();
+    let view =
+        reader.observe(Plan { look: Look::Anchor(fixture::anchor()), ..plan() }).await.nodes.remove(0).answer.unwrap();
     assert_eq!(view.header_at.unwrap().number, HEIGHT);
     assert!(!scripted.calls().contains(&"eth_getTransactionReceipt".to_owned()));
 }

@@ -47,6 +47,8 @@ pub(super) fn verification(file: &File, reader: &mut Reader<'_>) -> Verification
         tolerance_abs: raw.tolerance.abs.0.clone(),
         tolerance_bps: u16::try_from(raw.tolerance.bps.0).unwrap_or(u16::MAX),
         twin_grace: raw.twin_grace.0,
+        regrace: raw.regrace.0,
+        exposure_cap_usd: raw.exposure_cap.map(|cap| cap.0),
     }
 }
 

@@ -81,6 +81,10 @@ section! {
         tolerance: table Tolerance;
         /// How long a thin Stripe event waits for its snapshot.
         twin_grace: default Span<0, DAY> = "10m";
+        /// How long a forwarded payment whose block is gone is searched for before it is retracted; at least ten blocks.
+        regrace: default Span<0, DAY> = "60s";
+        /// Most US dollars per chain that may be forwarded and not final; beyond it a payment waits until it is final.
+        exposure_cap: optional Count<1, 1_000_000_000>;
     }
 
     /// `[verification.tolerance]`

@@ -105,7 +105,7 @@ const UNKNOWN: &[Case] = &[
     // Keys that later versions bring are no exception: accepted and ignored would be worse than refused.
     Case(END, "[ingress.tls]\ncert = \"x\"", "ingress.tls", &["known keys", "tollgate.example.toml"]),
     Case(END, "breaker = 3", "forward.breaker", &["known keys"]),
-    Case(END, "[verification]\nexposure_cap = \"1\"", "verification.exposure_cap", &["known keys"]),
+    Case(END, "[verification]\nhurry = \"1\"", "verification.hurry", &["known keys"]),
 ];
 
 const ACROSS: &[Case] = &[

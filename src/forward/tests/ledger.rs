@@ -4,12 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
+use chain_config::TierSpec;
+
 use crate::ledger::{
-    Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, Change, ChangeTable, Committed, Confirm, Confirmed,
-    Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView, FeedPage, FeedRead, Filter,
-    IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError, LedgerIdentity, Next, Page, Pause, PauseTarget,
-    PruneLimit, PrunePage, PutExpectation, PutOutcome, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow,
-    Snapshot, Sought, Stats, Taken, Who,
+    Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, ChainEvidence, Change, ChangeTable, Committed,
+    Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
+    FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
+    LedgerIdentity, Next, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached,
+    Reanchor, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, Snapshot, Sought, Stats, Taken, Who,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -303,6 +305,46 @@ impl Ledger for Script {
     }
 
     fn snapshot(&self, _: &std::path::Path) -> Answer<'_, Snapshot> {
+        not_here()
+    }
+
+    fn retract(&self, _: Retract) -> Answer<'_, Committed> {
+        not_here()
+    }
+
+    fn reanchor(&self, _: Reanchor) -> Answer<'_, Committed> {
+        not_here()
+    }
+
+    fn wake_reached(&self, _: Reached, _: i64) -> Answer<'_, u64> {
+        not_here()
+    }
+
+    fn wake_anchored(&self, _: u64, _: u64, _: i64) -> Answer<'_, u64> {
+        not_here()
+    }
+
+    fn is_watched(&self, _: u64) -> Answer<'_, bool> {
+        not_here()
+    }
+
+    fn chain_evidence(&self, _: EventId) -> Answer<'_, Vec<ChainEvidence>> {
+        not_here()
+    }
+
+    fn set_finality(&self, _: &str, _: Option<Vec<TierSpec>>, _: Who, _: i64) -> Answer<'_, bool> {
+        not_here()
+    }
+
+    fn finality_overrides(&self) -> Answer<'_, Vec<FinalityOverride>> {
+        not_here()
+    }
+
+    fn set_cordon(&self, _: &str, _: &str, _: bool, _: Who, _: i64) -> Answer<'_, bool> {
+        not_here()
+    }
+
+    fn cordons(&self) -> Answer<'_, Vec<Cordon>> {
         not_here()
     }
 }

@@ -43,7 +43,7 @@ async fn take_in(ledger: &Sqlite, lanes: impl IntoIterator<Item = (u32, String)>
         .map(|(number, lane)| {
             seq += 1;
             let facts = facts(number, &lane);
-            let render = Arc::new(Plain(Head { facts: facts.clone(), at: now, thin: false }));
+            let render = Arc::new(Plain(Head { facts: facts.clone(), at: now, thin: false, back: None }));
             let kind = IntakeKind::Message { render, destinations: vec!["default".into()] };
             IntakeDelivery {
                 delivery_id: facts.delivery_id,

@@ -92,6 +92,8 @@ pub(super) fn config(destinations: Vec<Destination>) -> Arc<Config> {
             tolerance_abs: "0".into(),
             tolerance_bps: 0,
             twin_grace: second,
+            regrace: second,
+            exposure_cap_usd: None,
         },
         chains: BTreeMap::new(),
         destinations: destinations.into_iter().map(|one| (one.name.clone(), one)).collect(),
@@ -126,7 +128,7 @@ pub(super) fn facts(number: u32, lane: &str) -> EventFacts {
 
 /// Message `number` of a lane, created at [`START`].
 pub(super) fn message(number: u32, lane: &str) -> DueMessage {
-    let head = Head { facts: facts(number, lane), at: start(), thin: false };
+    let head = Head { facts: facts(number, lane), at: start(), thin: false, back: None };
     let body = format!("{{ \"id\": \"evt_{number}\" }}");
     let rendered = provider_event(id(number), lane, &head, None, &Claimed::of(body.as_bytes()));
     DueMessage {

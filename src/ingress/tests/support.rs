@@ -310,6 +310,8 @@ fn config(folder: &std::path::Path) -> Config {
             tolerance_abs: "0".to_owned(),
             tolerance_bps: 0,
             twin_grace: Duration::from_secs(600),
+            regrace: Duration::from_secs(60),
+            exposure_cap_usd: None,
         },
         chains: BTreeMap::new(),
         destinations: BTreeMap::new(),

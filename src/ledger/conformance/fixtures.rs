@@ -201,6 +201,9 @@ pub(crate) fn confirm(due: &DueEvent, tx: u64, block: u64, amount: u64) -> Confi
         joins_by: None,
         trace: serde_json::json!({ "seen": tx }),
         code: if due.expectation.is_some() { Code::Verified } else { Code::VerifiedUnmatched },
+        sender: None,
+        evidence: None,
+        exposure: None,
         destinations: vec!["default".to_owned()],
         render: Box::new(render),
     }
@@ -224,7 +227,9 @@ pub(crate) fn verdict(due: &DueEvent, now_us: i64, state: EventState, code: Code
         state,
         code,
         due_us: None,
+        wait: None,
         anchor: None,
+        sender: None,
         trace,
     }
 }

@@ -3,12 +3,13 @@
 use alloy_primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
+use super::chain::Wait;
 use super::intake::EventFacts;
 use crate::ledger::sums::Sums;
 use crate::message::Rendered;
 use crate::model::{
     Anchor, Assurance, Check, Claim, Code, EventId, EventState, Expectation, ExpectationState, Finality, PaymentId,
-    TransferKey, Vote, WebhookId,
+    Sender, TransferKey, Vote, WebhookId,
 };
 
 /// Where a checked event stands on chain.
@@ -47,6 +48,14 @@ pub struct DueEvent {
     pub anchor: Option<Anchor>,
     /// When set: a message that no attempt was made of waits for this look at its anchor.
     pub anchor_check: bool,
+    /// What it waits for.
+    pub wait: Option<Wait>,
+    /// Whether an attempt was begun for its newest message: from then on it counts as forwarded (rule 19).
+    pub sent: bool,
+    /// The slots that it holds.
+    pub claimed: Vec<ClaimedSlot>,
+    /// Who sent the transaction, once it was seen in a block.
+    pub sender: Option<Sender>,
 }
 
 /// An expectation as stored.
@@ -79,8 +88,12 @@ pub struct RecordVerdict {
     pub code: Code,
     /// When to look again; none is never by itself.
     pub due_us: Option<i64>,
+    /// What it waits for; then `due_us` is the time to look in any case.
+    pub wait: Option<Wait>,
     /// The anchor seen, when one was.
     pub anchor: Option<Anchor>,
+    /// Who sent the transaction, when it was seen.
+    pub sender: Option<Sender>,
     /// The checks, votes and whatever else was seen, for the trace.
     pub trace: serde_json::Value,
 }
@@ -129,10 +142,25 @@ pub struct Confirm {
     pub trace: serde_json::Value,
     /// Outcome when nothing is incomplete; the sums decide between verified, partial and excess.
     pub code: Code,
+    /// Who sent the transaction, when it is known.
+    pub sender: Option<Sender>,
+    /// What proves it, JSON; kept as long as the ledger.
+    pub evidence: Option<String>,
+    /// What it puts at risk until its block is final; none when it is.
+    pub exposure: Option<Exposure>,
     /// Where the message goes.
     pub destinations: Vec<String>,
     /// Renders the message from what the transaction saw.
     pub render: Box<dyn FnOnce(&Sealed) -> Rendered + Send>,
+}
+
+/// Dollars that a backend is told of before their block is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exposure {
+    /// This payment's value, micro-dollars.
+    pub usd_micros: u64,
+    /// Most that may be at risk on the chain at once, micro-dollars; none is no limit.
+    pub cap_usd_micros: Option<u64>,
 }
 
 /// Realm and reference or request id: what joins a late identity to its event.
@@ -173,6 +201,8 @@ pub enum Confirmed {
     Joined(EventId),
     /// The transfers settle something else; the event was refuted with `ALREADY_CLAIMED`.
     AlreadyClaimed(EventId),
+    /// It would put more at risk on its chain than is allowed: it has to be final first.
+    Exposed,
     /// The event or the expectation changed meanwhile: look again.
     Stale,
 }

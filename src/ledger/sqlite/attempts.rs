@@ -6,7 +6,7 @@ use serde_json::json as object;
 use super::rows::{EventRow, Id, damaged};
 use super::{outbox, pauses};
 use crate::ledger::{Intent, LedgerError, Next, RecordAttempt, RecordIntent};
-use crate::model::{EventId, EventState};
+use crate::model::{Code, EventId, EventState, WebhookId};
 
 /// Bytes kept of a response.
 const RESPONSE_MAX: usize = 1024;
@@ -29,6 +29,9 @@ pub(super) fn intend(conn: &Connection, intent: &RecordIntent) -> Result<Intent,
         }
         conn.prepare_cached("UPDATE messages SET first_intent_us = ?2 WHERE seq = ?1")?
             .execute((found.seq, intent.now_us))?;
+    } else if found.is_payment && is_missed(conn, intent.webhook_id)? {
+        // Its block is gone: it is retried no more until it is found again or taken back.
+        return Ok(Intent::AnchorStale);
     }
     conn.prepare_cached(
         "UPDATE dispatches SET state = 'sending', attempts = attempts + 1 WHERE destination = ?1 AND seq = ?2",
@@ -37,6 +40,13 @@ pub(super) fn intend(conn: &Connection, intent: &RecordIntent) -> Result<Intent,
     conn.prepare_cached("INSERT INTO attempts (attempt_id, seq, destination, started_us) VALUES (?1, ?2, ?3, ?4)")?
         .execute((Id(intent.attempt_id), found.seq, &intent.destination, intent.now_us))?;
     Ok(Intent::Go)
+}
+
+/// Whether the block under this message is being searched for.
+fn is_missed(conn: &Connection, message: WebhookId) -> Result<bool, LedgerError> {
+    let row = EventRow::load(conn, message.event)?;
+    let is_newest = row.state_version == message.state_version;
+    Ok(is_newest && row.state == EventState::Forwarding && row.code == Some(Code::Reorged))
 }
 
 /// Whether the payment's block was seen recently. When not, verification is asked to look, and the version
@@ -140,9 +150,7 @@ fn move_event(conn: &Connection, result: &RecordAttempt, seq: i64) -> Result<(),
         }
     };
     row.go(conn, to, row.code, result.now_us, &detail)?;
-    if to == EventState::Forwarded {
-        row.look_anew(result.now_us);
-    }
+    outbox::watch_on(&mut row, result.now_us);
     row.save(conn)
 }
 

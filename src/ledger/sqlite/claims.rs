@@ -2,11 +2,12 @@
 //!
 //! Rows are only ever added, buried and revived by their own event; a trigger refuses to delete them.
 
+use alloy_primitives::{Address, B256};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{Amount, EventRow, Id, damaged, int};
-use crate::ledger::{ClaimedSlot, Confirm, LedgerError};
-use crate::model::{Anchor, EventId, PaymentId};
+use super::rows::{Amount, EventRow, Id, Named, count, damaged, int};
+use crate::ledger::{ClaimedSlot, JoinKey, LedgerError};
+use crate::model::{Anchor, EventId, PaymentId, Slot, TransferKey};
 
 /// Who holds a transfer that an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,14 @@ pub(super) enum Holder {
     Ours(EventId),
     /// Another payment.
     Theirs(EventId),
+}
+
+/// Transfers that an event asks for, and what makes them another event's business too.
+pub(super) struct Taking<'a> {
+    pub(super) slots: &'a [ClaimedSlot],
+    pub(super) expectation: Option<&'a str>,
+    pub(super) joins_by: Option<&'a JoinKey>,
+    pub(super) now_us: i64,
 }
 
 struct Held {
@@ -28,16 +37,16 @@ struct Held {
 pub(super) fn holder(
     conn: &Connection,
     row: &EventRow,
-    confirm: &Confirm,
+    taking: &Taking<'_>,
     anchor: &Anchor,
 ) -> Result<Option<Holder>, LedgerError> {
     let mut companion = None;
-    for slot in &confirm.slots {
+    for slot in taking.slots {
         for held in holders(conn, slot, anchor)? {
             if held.event == row.event_id && held.same_transfer {
                 continue;
             }
-            if held.event != row.event_id && is_ours(conn, row, confirm, &held)? {
+            if held.event != row.event_id && is_ours(conn, row, taking, &held)? {
                 companion.get_or_insert(Holder::Ours(held.event));
             } else {
                 return Ok(Some(Holder::Theirs(held.event)));
@@ -81,12 +90,11 @@ fn holders(conn: &Connection, slot: &ClaimedSlot, anchor: &Anchor) -> Result<Vec
     Ok(found)
 }
 
-fn is_ours(conn: &Connection, row: &EventRow, confirm: &Confirm, held: &Held) -> Result<bool, LedgerError> {
-    let expectation = confirm.expectation.as_ref().map(|(id, _, _)| id);
-    if expectation.is_some() && expectation == held.expectation.as_ref() {
+fn is_ours(conn: &Connection, row: &EventRow, taking: &Taking<'_>, held: &Held) -> Result<bool, LedgerError> {
+    if taking.expectation.is_some() && taking.expectation == held.expectation.as_deref() {
         return Ok(true);
     }
-    if let (Some(ours), Some((realm, reference))) = (&confirm.joins_by, &held.join)
+    if let (Some(ours), Some((realm, reference))) = (taking.joins_by, &held.join)
         && ours.realm == *realm
         && ours.reference == *reference
     {
@@ -110,7 +118,7 @@ fn is_ours(conn: &Connection, row: &EventRow, confirm: &Confirm, held: &Held) ->
 pub(super) fn insert(
     conn: &Connection,
     event: EventId,
-    confirm: &Confirm,
+    taking: &Taking<'_>,
     anchor: &Anchor,
     payment: &PaymentId,
 ) -> Result<(), LedgerError> {
@@ -126,7 +134,7 @@ pub(super) fn insert(
             claimed_us = excluded.claimed_us
          WHERE event_id = excluded.event_id",
     )?;
-    for slot in &confirm.slots {
+    for slot in taking.slots {
         let written = statement.execute(rusqlite::params![
             Id::from(event),
             int(slot.key.chain_id)?,
@@ -139,16 +147,39 @@ pub(super) fn insert(
             slot.token.as_ref().map_or(&[][..], |token| token.as_slice()),
             slot.recipient.as_slice(),
             payment.as_str(),
-            confirm.expectation.as_ref().map(|(id, _, _)| id),
-            confirm.joins_by.as_ref().map(|join| &join.realm),
-            confirm.joins_by.as_ref().map(|join| &join.reference),
-            confirm.now_us,
+            taking.expectation,
+            taking.joins_by.map(|join| &join.realm),
+            taking.joins_by.map(|join| &join.reference),
+            taking.now_us,
         ])?;
         if written != 1 {
             return Err(damaged(format!("event {event}: {:?} is another event's", slot.key)));
         }
     }
     Ok(())
+}
+
+/// The slots that an event holds, in order.
+pub(super) fn of_event(conn: &Connection, event: EventId) -> Result<Vec<ClaimedSlot>, LedgerError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT chain_id, tx_hash, slot, amount, token, recipient FROM transfer_claims
+         WHERE event_id = ?1 AND state = 'claimed' ORDER BY id",
+    )?;
+    let found = statement.query_map([Id::from(event)], |row| {
+        let token: Vec<u8> = row.get(4)?;
+        let key = TransferKey {
+            chain_id: count(row, 0)?,
+            tx_hash: B256::from(row.get::<_, [u8; 32]>(1)?),
+            slot: row.get::<_, Named<Slot>>(2)?.0,
+        };
+        Ok(ClaimedSlot {
+            key,
+            amount: row.get::<_, Amount>(3)?.0,
+            token: Address::try_from(token.as_slice()).ok(),
+            recipient: Address::from(row.get::<_, [u8; 20]>(5)?),
+        })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// Turns the event's claims into tombstones. They go on blocking others, and not the event itself.

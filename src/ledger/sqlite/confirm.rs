@@ -6,11 +6,13 @@
 use rusqlite::Connection;
 use serde_json::json as object;
 
-use super::rows::{CLAIMED, EventRow, damaged, newest_claim, trace};
-use super::{claims, due, expectations, outbox};
+use super::rows::{CLAIMED, EventRow, count, damaged, int, newest_claim, trace};
+use super::{chains, claims, due, expectations, outbox};
 use crate::ledger::sums::{self, Before, Step, Sums};
-use crate::ledger::{ClaimedSlot, Confirm, Confirmed, JoinKey, LedgerError, Sealed, StoredExpectation, state};
-use crate::model::{Anchor, Code, EventId, EventState, ExpectationState, PaymentId, WebhookId};
+use crate::ledger::{
+    ClaimedSlot, Confirm, Confirmed, Exposure, JoinKey, LedgerError, Sealed, StoredExpectation, state,
+};
+use crate::model::{Anchor, Code, EventId, EventState, ExpectationState, PaymentId};
 
 /// Confirms, joins or refuses.
 pub(super) fn confirm(conn: &Connection, confirm: Confirm) -> Result<Confirmed, LedgerError> {
@@ -18,7 +20,8 @@ pub(super) fn confirm(conn: &Connection, confirm: Confirm) -> Result<Confirmed, 
     if row.version != confirm.version || !state::may_follow(row.state, EventState::Forwarding) {
         return Ok(Confirmed::Stale);
     }
-    if state::is_confirmed(row.state) {
+    // What was retracted has no money any more: it may be confirmed again, where it is now.
+    if state::has_money(row.state) {
         return Err(damaged(format!("event {}: {} is confirmed already", row.event_id, row.state)));
     }
     if confirm.slots.is_empty() {
@@ -33,11 +36,37 @@ pub(super) fn confirm(conn: &Connection, confirm: Confirm) -> Result<Confirmed, 
         return Err(damaged(format!("event {}: transfers of another transaction than the anchor's", row.event_id)));
     }
     let Some(expectation) = judged_against(conn, &row, &confirm)? else { return Ok(Confirmed::Stale) };
-    match claims::holder(conn, &row, &confirm, &anchor)? {
+    match claims::holder(conn, &row, &taking(&confirm), &anchor)? {
         Some(claims::Holder::Ours(owner)) => joined(conn, &mut row, &confirm, owner),
         Some(claims::Holder::Theirs(owner)) => refused(conn, &mut row, &confirm, owner),
+        None if is_over_the_cap(conn, &confirm, &anchor)? => Ok(Confirmed::Exposed),
         None => send(conn, &mut row, confirm, Some(anchor), expectation),
     }
+}
+
+fn taking(confirm: &Confirm) -> claims::Taking<'_> {
+    claims::Taking {
+        slots: &confirm.slots,
+        expectation: confirm.expectation.as_ref().map(|(id, _, _)| id.as_str()),
+        joins_by: confirm.joins_by.as_ref(),
+        now_us: confirm.now_us,
+    }
+}
+
+/// Whether this payment would put more at risk on its chain than is allowed. What is at risk already is added under
+/// the writer's lock.
+fn is_over_the_cap(conn: &Connection, confirm: &Confirm, anchor: &Anchor) -> Result<bool, LedgerError> {
+    let Some(Exposure { usd_micros, cap_usd_micros: Some(cap) }) = confirm.exposure else { return Ok(false) };
+    let mut statement = conn.prepare_cached(
+        "SELECT exposed_usd_micros FROM events INDEXED BY event_exposed
+         WHERE anchor ->> '$.chain_id' = ?1 AND exposed_usd_micros IS NOT NULL",
+    )?;
+    let mut rows = statement.query([int(anchor.chain_id)?])?;
+    let mut sum = usd_micros;
+    while let Some(row) = rows.next()? {
+        sum = sum.saturating_add(count(row, 0)?);
+    }
+    Ok(cap < sum)
 }
 
 /// The expectation as it is now, if it still is the one judged against. `None`: look again.
@@ -87,9 +116,14 @@ fn send(
     anchor: Option<Anchor>,
     expectation: Option<StoredExpectation>,
 ) -> Result<Confirmed, LedgerError> {
-    let payment = confirm.slots.iter().map(|slot| slot.key).min().map(|lowest| PaymentId::of(&lowest));
+    // A payment keeps its id for ever, also where it is mined again at another place.
+    let lowest = confirm.slots.iter().map(|slot| slot.key).min();
+    let payment = lowest.map(|lowest| row.payment_id.clone().unwrap_or_else(|| PaymentId::of(&lowest)));
     if let (Some(anchor), Some(payment)) = (&anchor, &payment) {
-        claims::insert(conn, row.event_id, &confirm, anchor, payment)?;
+        claims::insert(conn, row.event_id, &taking(&confirm), anchor, payment)?;
+        if let Some(bundle) = &confirm.evidence {
+            chains::keep_evidence(conn, row.event_id, anchor, bundle, confirm.now_us)?;
+        }
     }
     let summed = match (expectation, &confirm.expectation, &payment) {
         (Some(stored), Some((_, _, way)), Some(payment)) => Some(add(conn, row, &confirm, stored, *way, payment)?),
@@ -111,9 +145,12 @@ fn send(
     row.anchor = anchor;
     row.anchor_checked_us = anchor.map(|_| confirm.now_us);
     row.anchor_check = false;
-    row.due_us = None;
-    let detail = with_claims(&confirm.trace, &confirm.slots, confirm.joins_by.as_ref(), row, webhook_id);
+    (row.due_us, row.wait) = (None, None);
+    row.sender = confirm.sender.or(row.sender);
+    let version = webhook_id.state_version;
+    let detail = with_claims(&confirm.trace, &confirm.slots, confirm.joins_by.as_ref(), row, version);
     row.go(conn, EventState::Forwarding, Some(code), confirm.now_us, &detail)?;
+    row.exposed = confirm.exposure.map(|exposure| exposure.usd_micros);
     outbox::skip_unaddressed(conn, row, &confirm.destinations, confirm.now_us)?;
     row.save(conn)?;
     Ok(Confirmed::Sent { webhook_id, code })
@@ -121,12 +158,12 @@ fn send(
 
 /// What was seen, and what was made of it: the log's copy of this decision brings the claims back when the ledger
 /// is gone.
-fn with_claims(
+pub(super) fn with_claims(
     seen: &serde_json::Value,
     slots: &[ClaimedSlot],
     join: Option<&JoinKey>,
     row: &EventRow,
-    webhook_id: WebhookId,
+    state_version: u32,
 ) -> serde_json::Value {
     let slot = |slot: &ClaimedSlot| {
         object!({
@@ -139,7 +176,7 @@ fn with_claims(
         })
     };
     let claimed = object!({
-        "state_version": webhook_id.state_version,
+        "state_version": state_version,
         "payment_id": row.payment_id,
         "lane": row.lane,
         "anchor": row.anchor,

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::expectations;
 use super::rows::{EVENT_COLUMNS, EventRow, claimed_networks, int, newest_claim};
-use crate::ledger::{DueEvent, LedgerError, StoredExpectation};
-use crate::model::{Claim, Expectation, ExpectationKey, Rail};
+use super::{claims, expectations, outbox};
+use crate::ledger::{DueEvent, LedgerError, StoredExpectation, state};
+use crate::model::{Claim, EventState, Expectation, ExpectationKey, Rail};
 
 /// Most events of one answer.
 const DUE_MAX: usize = 1_000;
@@ -34,6 +34,11 @@ fn complete(conn: &Connection, row: EventRow, now_us: i64) -> Result<DueEvent, L
         Some(stored) if stored.terms.rails.contains(&Rail::Direct) => shares_recipient(conn, &stored.terms)?,
         _ => false,
     };
+    let sent = match row.state {
+        EventState::Forwarding => outbox::newest_has_intent(conn, &row)?,
+        other => state::has_money(other),
+    };
+    let claimed = if state::has_money(row.state) { claims::of_event(conn, row.event_id)? } else { Vec::new() };
     Ok(DueEvent {
         event_id: row.event_id,
         version: row.version,
@@ -47,6 +52,10 @@ fn complete(conn: &Connection, row: EventRow, now_us: i64) -> Result<DueEvent, L
         recipient_shared,
         anchor: row.anchor,
         anchor_check: row.anchor_check,
+        wait: row.wait,
+        sent,
+        claimed,
+        sender: row.sender,
     })
 }
 

@@ -281,6 +281,42 @@ pub(super) fn add_payment(
     Ok(())
 }
 
+/// Which way to pay the event's payment took, while it stands in a sum.
+pub(super) fn way_of(conn: &Connection, event: EventId) -> Result<Option<usize>, LedgerError> {
+    let way: Option<i64> = conn
+        .prepare_cached("SELECT accept_index FROM expectation_payments WHERE event_id = ?1")?
+        .query_row([Id::from(event)], |row| row.get(0))
+        .optional()?;
+    Ok(way.and_then(|way| usize::try_from(way).ok()))
+}
+
+/// When the payment that completed an expectation is taken out, what came after it may complete it all the same: the
+/// first one that does is marked so, and nothing is sent about it, for its receiver holds the sums already.
+fn resettle(conn: &Connection, stored: &StoredExpectation) -> Result<(), LedgerError> {
+    if is_completed(conn, &stored.terms.id)? {
+        return Ok(());
+    }
+    let rows: Vec<(i64, i64, Amount)> = conn
+        .prepare_cached(
+            "SELECT id, accept_index, amount FROM expectation_payments WHERE expectation_id = ?1 ORDER BY id",
+        )?
+        .query_map([&stored.terms.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut received = vec![U256::ZERO; stored.terms.accept.len()];
+    for (id, way, amount) in rows {
+        let way = usize::try_from(way).unwrap_or(usize::MAX);
+        let (Some(accept), Some(sum)) = (stored.terms.accept.get(way), received.get_mut(way)) else { continue };
+        let sums = sums::add_to(Before::Incomplete, accept.amount, *sum, amount.0, &stored.terms.tolerance)
+            .map_err(damaged)?;
+        *sum = sums.received;
+        if sums.step == Step::Completed {
+            conn.prepare_cached("UPDATE expectation_payments SET step = 'completed' WHERE id = ?1")?.execute([id])?;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 /// Events that were summed up after this one and of whose newest message no attempt was made.
 pub(super) fn later_unsent(conn: &Connection, event: EventId) -> Result<Vec<EventId>, LedgerError> {
     let mut statement = conn.prepare_cached(
@@ -307,6 +343,7 @@ pub(super) fn take_out(conn: &Connection, event: EventId, now_us: i64) -> Result
         .prepare_cached("SELECT accept_index, amount FROM expectation_payments WHERE expectation_id = ?1")?
         .query_map([&id], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
+    resettle(conn, &stored)?;
     stored.received.fill(U256::ZERO);
     for (way, amount) in left {
         let sum = usize::try_from(way).ok().and_then(|way| stored.received.get_mut(way));

@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::pauses;
 use super::rows::{EventRow, Id, Named, damaged};
-use crate::ledger::{DueMessage, LedgerError};
+use crate::ledger::{DueMessage, LedgerError, Reach, Wait};
 use crate::message::Rendered;
-use crate::model::{EventState, PaymentId, WebhookId};
+use crate::model::{EventId, EventState, PaymentId, WebhookId};
 
 /// Bodies read at once: a batch of large messages must not fill the memory.
 const DUE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -90,10 +90,29 @@ pub(super) fn skip_unaddressed(
     }
     let to = after_delivery(row);
     row.go(conn, to, row.code, now_us, &serde_json::json!({ "destinations": destinations }))?;
-    if to == EventState::Forwarded {
-        row.look_anew(now_us);
-    }
+    watch_on(row, now_us);
     Ok(())
+}
+
+/// A payment that was forwarded, or was tried to be, is watched until its block is final.
+pub(super) fn watch_on(row: &mut EventRow, now_us: i64) {
+    let is_forwarded = match row.state {
+        EventState::Forwarded | EventState::Dead => row.payment_id.is_some(),
+        EventState::Received
+        | EventState::Verifying
+        | EventState::AwaitingFinality
+        | EventState::Forwarding
+        | EventState::Settled
+        | EventState::Refuted
+        | EventState::Undetermined
+        | EventState::Held
+        | EventState::Ignored
+        | EventState::Retracted => false,
+    };
+    if let Some(anchor) = row.anchor.filter(|_| is_forwarded) {
+        row.look_anew(now_us);
+        row.wait = Some(Wait { chain_id: anchor.chain_id, reach: Reach::Finalized, height: anchor.block_number });
+    }
 }
 
 /// Money is watched until its block is final; a provider's own event has nothing to watch.
@@ -233,6 +252,16 @@ pub(super) fn finish(
         conn.prepare_cached(PROMOTE)?.execute((destination, &lane, now_us))?;
     }
     Ok(())
+}
+
+/// Everybody who was to be told of an event: who heard of a payment has to hear that it is gone, whatever types it takes.
+pub(super) fn destinations_of(conn: &Connection, event: EventId) -> Result<Vec<String>, LedgerError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT DISTINCT d.destination FROM messages m JOIN dispatches d ON d.seq = m.seq
+         WHERE m.event_id = ?1 ORDER BY d.destination",
+    )?;
+    let found = statement.query_map([Id::from(event)], |row| row.get(0))?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// Whether an attempt was ever begun for the event's newest message.

@@ -106,9 +106,9 @@ pub(super) fn ids(
 
 /// [`EVENT_COLUMNS`], then what a list shows beside the row.
 fn event_view(row: &Row<'_>) -> rusqlite::Result<EventView> {
-    let claim: Option<Json<Claim>> = row.get(19)?;
-    let deliveries = count(row, 20)?;
-    let received_us: i64 = row.get(21)?;
+    let claim: Option<Json<Claim>> = row.get(24)?;
+    let deliveries = count(row, 25)?;
+    let received_us: i64 = row.get(26)?;
     let event = EventRow::read(row)?;
     Ok(EventView {
         event_id: event.event_id,

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::ledger::{EPOCH_VERSIONS, EventFacts, LedgerError, Progress, state};
-use crate::model::{Anchor, Claim, Code, EventId, EventState, PaymentId, WebhookId};
+use crate::ledger::{EPOCH_VERSIONS, EventFacts, LedgerError, Progress, Reach, Wait, state};
+use crate::model::{Anchor, Claim, Code, EventId, EventState, PaymentId, Sender, WebhookId};
 
 /// Most bytes of one trace entry; a longer one is replaced by a note.
 const TRACE_BYTES_MAX: usize = 64 * 1024;
@@ -113,6 +113,10 @@ pub(super) struct EventRow {
     pub(super) expectation_id: Option<String>,
     pub(super) payment_id: Option<PaymentId>,
     pub(super) updated_us: i64,
+    pub(super) wait: Option<Wait>,
+    pub(super) sender: Option<Sender>,
+    /// Dollars at risk, micros.
+    pub(super) exposed: Option<u64>,
     /// The ledger's epoch, which its next message is numbered in.
     pub(super) epoch: u32,
 }
@@ -120,7 +124,8 @@ pub(super) struct EventRow {
 /// Columns of [`EventRow::read`], in its order; the table goes by `e`.
 pub(super) const EVENT_COLUMNS: &str = "e.id, e.event_id, e.facts, e.thin, e.lane, e.state, e.code, e.version, \
      e.state_version, e.due_us, e.looks, e.first_look_us, e.anchor, e.anchor_checked_us, e.anchor_check, \
-     e.expectation_id, e.payment_id, e.updated_us, (SELECT epoch FROM meta)";
+     e.expectation_id, e.payment_id, e.updated_us, (SELECT epoch FROM meta), e.wait_chain, e.wait_reach, \
+     e.wait_height, e.sender, e.exposed_usd_micros";
 
 impl EventRow {
     /// A row as it was just inserted, in its first version.
@@ -151,6 +156,9 @@ impl EventRow {
             expectation_id: None,
             payment_id: None,
             updated_us: now_us,
+            wait: None,
+            sender: None,
+            exposed: None,
             epoch,
         }
     }
@@ -176,6 +184,9 @@ impl EventRow {
             payment_id: row.get::<_, Option<String>>(16)?.map(PaymentId::from_stored),
             updated_us: row.get(17)?,
             epoch: row.get(18)?,
+            wait: read_wait(row)?,
+            sender: row.get::<_, Option<Json<Sender>>>(22)?.map(|sender| sender.0),
+            exposed: row.get::<_, Option<i64>>(23)?.map(|_| count(row, 23)).transpose()?,
         })
     }
 
@@ -214,14 +225,17 @@ impl EventRow {
             self.anchor_check = false;
         }
         if !state::is_watched(to) {
-            self.due_us = None;
+            (self.due_us, self.wait) = (None, None);
+        }
+        if !state::has_money(to) || to == EventState::Settled {
+            self.exposed = None;
         }
         Ok(())
     }
 
     /// Due for verification from the start: as if it had never been looked at.
     pub(super) fn look_anew(&mut self, now_us: i64) {
-        (self.due_us, self.looks, self.first_look_us) = (Some(now_us), 0, None);
+        (self.due_us, self.looks, self.first_look_us, self.wait) = (Some(now_us), 0, None, None);
     }
 
     /// Counts a look.
@@ -247,7 +261,8 @@ impl EventRow {
         let mut statement = conn.prepare_cached(
             "UPDATE events SET thin = ?2, lane = ?3, state = ?4, code = ?5, version = ?6, state_version = ?7,
                 due_us = ?8, looks = ?9, first_look_us = ?10, anchor = ?11, anchor_checked_us = ?12,
-                anchor_check = ?13, expectation_id = ?14, payment_id = ?15, updated_us = ?16 WHERE id = ?1",
+                anchor_check = ?13, expectation_id = ?14, payment_id = ?15, updated_us = ?16, wait_chain = ?17,
+                wait_reach = ?18, wait_height = ?19, sender = ?20, exposed_usd_micros = ?21 WHERE id = ?1",
         )?;
         let anchor = self.anchor.as_ref().map(json).transpose()?;
         statement.execute(rusqlite::params![
@@ -267,9 +282,19 @@ impl EventRow {
             self.expectation_id,
             self.payment_id.as_ref().map(PaymentId::as_str),
             self.updated_us,
+            self.wait.map(|wait| int(wait.chain_id)).transpose()?,
+            self.wait.map(|wait| wait.reach.as_str()),
+            self.wait.map(|wait| int(wait.height)).transpose()?,
+            self.sender.as_ref().map(json).transpose()?,
+            self.exposed.map(int).transpose()?,
         ])?;
         Ok(())
     }
+}
+
+fn read_wait(row: &Row<'_>) -> rusqlite::Result<Option<Wait>> {
+    let Some(reach) = row.get::<_, Option<Named<Reach>>>(20)? else { return Ok(None) };
+    Ok(Some(Wait { chain_id: count(row, 19)?, reach: reach.0, height: count(row, 21)? }))
 }
 
 /// Appends to an event's trace.

@@ -35,7 +35,13 @@ pub(super) fn record(conn: &Connection, verdict: &RecordVerdict) -> Result<Commi
 /// The plain case: another state or another look.
 fn judged(conn: &Connection, row: &mut EventRow, verdict: &RecordVerdict) -> Result<(), LedgerError> {
     row.looked(verdict.now_us);
-    row.due_us = verdict.due_us;
+    (row.due_us, row.wait) = (verdict.due_us, verdict.wait);
+    row.sender = verdict.sender.or(row.sender);
+    if verdict.code == Code::Reorged && row.code != Some(Code::Reorged) {
+        // How long it has been missed is counted from now on.
+        (row.looks, row.first_look_us) = (0, None);
+        row.looked(verdict.now_us);
+    }
     if verdict.anchor.is_some() {
         row.anchor = verdict.anchor;
         row.anchor_checked_us = Some(verdict.now_us);
@@ -62,7 +68,11 @@ fn checked_anchor(conn: &Connection, row: &mut EventRow, verdict: &RecordVerdict
             row.updated_us = verdict.now_us;
             Ok(())
         }
+        Some(anchor) if Some(anchor) == row.anchor && verdict.code == Code::Reorged => missed(conn, row, verdict),
         Some(anchor) if Some(anchor) == row.anchor => {
+            if row.code == Some(Code::Reorged) {
+                row.go(conn, EventState::Forwarding, Some(verdict.code), verdict.now_us, &verdict.trace)?;
+            }
             row.anchor_checked_us = Some(verdict.now_us);
             row.anchor_check = false;
             row.due_us = None;
@@ -74,18 +84,31 @@ fn checked_anchor(conn: &Connection, row: &mut EventRow, verdict: &RecordVerdict
     }
 }
 
+/// The block of a message that an attempt was begun of is gone: it is retried no more while the payment is searched for.
+fn missed(conn: &Connection, row: &mut EventRow, verdict: &RecordVerdict) -> Result<(), LedgerError> {
+    if row.code != Some(Code::Reorged) {
+        (row.looks, row.first_look_us) = (0, None);
+    }
+    row.looked(verdict.now_us);
+    (row.due_us, row.wait, row.anchor_checked_us) = (verdict.due_us, verdict.wait, None);
+    row.go(conn, EventState::Forwarding, Some(Code::Reorged), verdict.now_us, &verdict.trace)
+}
+
 fn lost_anchor(conn: &Connection, row: &mut EventRow, verdict: &RecordVerdict) -> Result<(), LedgerError> {
     if outbox::newest_has_intent(conn, row)? {
         return Err(damaged(format!("event {}: its message was sent already; it needs a retraction", row.event_id)));
     }
-    let later = expectations::later_unsent(conn, row.event_id)?;
-    take_back(conn, row, Code::Reorged, verdict.now_us, &verdict.trace)?;
-    // What was judged on top of the lost payment is judged again: its step in the sum has changed.
-    for event in later {
+    take_back_later(conn, row, verdict.now_us)?;
+    take_back(conn, row, Code::Reorged, verdict.now_us, &verdict.trace)
+}
+
+/// What was judged on top of a lost payment, and not sent, is judged again: its step in the sum has changed.
+pub(super) fn take_back_later(conn: &Connection, row: &EventRow, now_us: i64) -> Result<(), LedgerError> {
+    for event in expectations::later_unsent(conn, row.event_id)? {
         let mut other = EventRow::load(conn, event)?;
         let detail =
             object!({ "after": "an earlier payment of the expectation lost its block", "event": row.event_id });
-        take_back(conn, &mut other, Code::Reorged, verdict.now_us, &detail)?;
+        take_back(conn, &mut other, Code::Reorged, now_us, &detail)?;
         other.save(conn)?;
     }
     Ok(())
@@ -119,6 +142,22 @@ pub(super) fn supersede_unsent(conn: &Connection, event: EventId, now_us: i64) -
         .query_map([Id::from(event)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (seq, destination) in unsent {
+        outbox::finish(conn, &destination, seq, "superseded", now_us)?;
+    }
+    Ok(())
+}
+
+/// Marks every message of the event that still waits or is being tried: what follows takes its place in the lane. An
+/// attempt in flight ends as it ends and is recorded; the lane is free for the next one only then.
+pub(super) fn supersede_open(conn: &Connection, event: EventId, now_us: i64) -> Result<(), LedgerError> {
+    let open: Vec<(i64, String)> = conn
+        .prepare_cached(
+            "SELECT d.seq, d.destination FROM messages m JOIN dispatches d ON d.seq = m.seq
+             WHERE m.event_id = ?1 AND d.state IN ('due', 'sending')",
+        )?
+        .query_map([Id::from(event)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (seq, destination) in open {
         outbox::finish(conn, &destination, seq, "superseded", now_us)?;
     }
     Ok(())

@@ -8,17 +8,21 @@ use checks::{chain_check, match_checks, seen, window};
 
 use super::waiting::{at, deeper};
 use super::{Confirmation, Content, Decision, Ground, Seen};
-use crate::ledger::{ClaimedSlot, JoinKey, Proof};
+use crate::ledger::{ClaimedSlot, Exposure, JoinKey, Proof};
 use crate::message::Payment;
 use crate::model::{
-    Assurance, Check, CheckName, CheckOutcome, Class, Code, EventState, ExpectationKey, PaymentReference, Rail, Slot,
-    TransferKey,
+    Assurance, Check, CheckName, CheckOutcome, Class, Code, EventState, ExpectationKey, Finality, PaymentReference,
+    Rail, Slot, TransferKey,
 };
 use crate::verify::claim;
 use crate::verify::diagnosis::{Doubt, check};
 use crate::verify::finality::{self, Gap, Judged};
 use crate::verify::matcher::{self, Found, Outcome, Payer, Query, Rail as Bound, Wanted};
 use crate::verify::quorum::Anchored;
+use crate::verify::schedule::LONGEST;
+
+/// Micro-dollars in a dollar.
+const MICROS: u64 = 1_000_000;
 
 /// Values up to this go on while a minority of nodes contradicts; larger ones wait for the chain's own finality.
 const DISSENT_UP_TO_USD: u64 = 1_000;
@@ -38,18 +42,93 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
             return refuse(ground, anchored, Doubt { code: Code::ReceiptUnsupported, checks });
         }
     }
-    let searched = binding(ground).map(|bound| {
-        let (wanted, chain) = (wanted(ground), &ground.active.chain);
-        let query = Query { contracts: &chain.contracts, tokens: &chain.tokens, wanted: &wanted, rail: bound };
-        matcher::search(&query, &anchored.receipt.logs)
-    });
-    match searched {
-        Ok(Outcome::Found(found)) => matched(ground, anchored, &found, checks),
-        Ok(Outcome::Doubt(mut doubt)) | Err(mut doubt) => {
+    match searched(ground, anchored) {
+        Ok(found) => matched(ground, anchored, &found, checks),
+        Err(mut doubt) => {
             checks.append(&mut doubt.checks);
             refuse(ground, anchored, Doubt { code: doubt.code, checks })
         }
     }
+}
+
+/// The money in the receipt, or why there is none.
+fn searched(ground: &Ground<'_>, anchored: &Anchored) -> Result<Found, Doubt> {
+    let bound = binding(ground)?;
+    let (wanted, chain) = (wanted(ground), &ground.active.chain);
+    let query = Query { contracts: &chain.contracts, tokens: &chain.tokens, wanted: &wanted, rail: bound };
+    match matcher::search(&query, &anchored.receipt.logs) {
+        Outcome::Found(found) => Ok(found),
+        Outcome::Doubt(doubt) => Err(doubt),
+    }
+}
+
+/// What a forwarded payment is in the block that it was found in again.
+pub(super) enum Again {
+    /// The same money to the same recipient.
+    Same {
+        /// Where it is now.
+        slots: Vec<ClaimedSlot>,
+        /// As when it was confirmed.
+        joins_by: Option<JoinKey>,
+        /// For the trace.
+        seen: Seen,
+    },
+    /// Something else: it failed there, or pays otherwise.
+    Different {
+        /// What it is.
+        code: Code,
+        /// For the message and the trace.
+        seen: Seen,
+    },
+}
+
+/// Whether a transaction still is the payment that was forwarded. Depth does not matter here: it is followed on.
+pub(super) fn again(ground: &Ground<'_>, anchored: &Anchored) -> Again {
+    let different = |code, checks| {
+        let seen = Seen { checks, votes: anchored.votes.clone(), depth: None };
+        Again::Different { code, seen }
+    };
+    if anchored.receipt.status != Some(1) {
+        let actual = anchored.receipt.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        return different(Code::TxReverted, vec![check(CheckName::Status, CheckOutcome::Fail, 1, actual)]);
+    }
+    let found = match searched(ground, anchored) {
+        Ok(found) => found,
+        Err(doubt) => return different(doubt.code, doubt.checks),
+    };
+    let claimed = &ground.event.claimed;
+    let before = claimed.iter().fold(U256::ZERO, |sum, slot| sum.saturating_add(slot.amount));
+    let is_same = before == found.amount
+        && claimed.iter().all(|slot| (slot.token, slot.recipient) == (found.token, found.recipient));
+    let checks = vec![check(
+        CheckName::Amount,
+        if is_same { CheckOutcome::Pass } else { CheckOutcome::Fail },
+        before,
+        found.amount,
+    )];
+    if !is_same {
+        return different(Code::ClaimMismatch, checks);
+    }
+    let seen = Seen { checks, votes: anchored.votes.clone(), depth: None };
+    Again::Same { slots: slots(anchored, &found), joins_by: join(ground), seen }
+}
+
+fn slots(anchored: &Anchored, found: &Found) -> Vec<ClaimedSlot> {
+    let anchor = &anchored.anchor;
+    let key = |slot| TransferKey { chain_id: anchor.chain_id, tx_hash: anchor.tx_hash, slot };
+    let slots = found.consumed.iter().map(|consumed| ClaimedSlot {
+        key: key(Slot::Log(consumed.position)),
+        amount: consumed.amount,
+        token: consumed.token,
+        recipient: consumed.recipient,
+    });
+    slots.collect()
+}
+
+/// What joins a late identity to this event.
+fn join(ground: &Ground<'_>) -> Option<JoinKey> {
+    let (reference, _) = reference(ground)?;
+    Some(JoinKey { realm: ground.event.facts.realm.clone(), reference: reference.to_string() })
 }
 
 /// Which rail, by the expectation and never by the payload.
@@ -171,6 +250,11 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
         let seen = seen(anchored, &judged, checks);
         return deeper(ground, code.unwrap_or(Code::WaitingConfirmations), anchored, &judged, seen);
     }
+    if ground.rules.stopped.contains(ground.name) {
+        let due_us = Some(ground.moment.after(LONGEST));
+        let seen = seen(anchored, &judged, checks);
+        return at(Decision::record(EventState::Undetermined, Code::ChainDeepReorg, due_us, seen), anchored);
+    }
     if let Some(code) = code {
         let seen = seen(anchored, &judged, checks);
         return at(Decision::record(EventState::Held, code, None, seen), anchored);
@@ -185,7 +269,16 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
         votes: seen.votes.clone(),
         checks: seen.checks.clone(),
     };
-    Decision::Confirm(Box::new(confirmation(ground, anchored, found, (symbol, decimals), proof, seen)))
+    let exposure = exposure(ground, value, &judged);
+    Decision::Confirm(Box::new(confirmation(ground, anchored, found, (symbol, decimals), exposure, proof, seen)))
+}
+
+/// What is at risk until the block is final. What has no price takes the strictest tier and is final when it goes out;
+/// where it is not, it counts as nothing that could be limited.
+fn exposure(ground: &Ground<'_>, value: Option<U256>, judged: &Judged<'_>) -> Option<Exposure> {
+    let usd_micros = value.map(|value| u64::try_from(value).unwrap_or(u64::MAX))?;
+    let cap = ground.rules.verification.exposure_cap_usd.map(|usd| usd.saturating_mul(MICROS));
+    (judged.finality != Finality::Final).then_some(Exposure { usd_micros, cap_usd_micros: cap })
 }
 
 fn judge_depth<'a>(ground: &Ground<'a>, anchored: &Anchored, value: Option<U256>) -> Judged<'a> {
@@ -218,17 +311,11 @@ fn confirmation(
     anchored: &Anchored,
     found: &Found,
     (symbol, decimals): (&str, u8),
+    exposure: Option<Exposure>,
     proof: Proof,
     seen: Seen,
 ) -> Confirmation {
     let (anchor, chain) = (anchored.anchor, &ground.active.chain);
-    let key = |slot| TransferKey { chain_id: anchor.chain_id, tx_hash: anchor.tx_hash, slot };
-    let slots = found.consumed.iter().map(|consumed| ClaimedSlot {
-        key: key(Slot::Log(consumed.position)),
-        amount: consumed.amount,
-        token: consumed.token,
-        recipient: consumed.recipient,
-    });
     let bound = reference(ground).map(|(reference, _)| reference.clone());
     let payment = Payment {
         chain: ground.name.to_owned(),
@@ -248,21 +335,20 @@ fn confirmation(
         tx_from: Some(anchored.receipt.from),
         amount: found.amount,
         fee: found.fee,
-        payment_reference: bound.clone(),
+        payment_reference: bound,
         request_id: ground.claim.request_id.clone(),
     };
     let expectation = ground.event.expectation.as_ref();
-    let join = |reference: PaymentReference| JoinKey {
-        realm: ground.event.facts.realm.clone(),
-        reference: reference.to_string(),
-    };
     Confirmation {
         code: if expectation.is_some() { Code::Verified } else { Code::VerifiedUnmatched },
         anchor: Some(anchor),
-        slots: slots.collect(),
+        slots: slots(anchored, found),
         amount: found.amount,
         expectation: expectation.map(|stored| (stored.terms.id.clone(), stored.version, found.way)),
-        joins_by: bound.map(join),
+        joins_by: join(ground),
+        sender: anchored.sender,
+        exposure,
+        back: None,
         content: Content::Payment(Box::new(payment), Box::new(proof)),
         seen,
     }

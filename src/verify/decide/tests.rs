@@ -4,11 +4,13 @@ use alloy_primitives::B256;
 
 use super::*;
 use crate::ledger::StoredExpectation;
+use crate::ledger::{Reach, Wait};
 use crate::model::{Assurance, CheckName, CheckOutcome, Class, ExpectationKey, Finality, Rail, Slot};
 use crate::verify::fixture::*;
 
 mod charges;
 mod claims;
+mod lost;
 mod windows;
 
 /// Both steps, with the fixture's rules.
@@ -23,7 +25,13 @@ pub(super) fn decide_by(
     moment: Moment,
 ) -> Decision {
     let (source, chains) = (source(), chains());
-    let rules = Rules { source: Some(&source), verification, chains: &chains };
+    let rules = Rules {
+        source: Some(&source),
+        verification,
+        chains: &chains,
+        stopped: &BTreeSet::new(),
+        standings: &BTreeMap::new(),
+    };
     match begin(event, &rules, &moment) {
         Begun::Decided(decision) => decision,
         Begun::Ask(question) => conclude(event, &question, &rules, observations, &moment),
@@ -33,14 +41,14 @@ pub(super) fn decide_by(
 pub(super) fn confirmed(decision: Decision) -> Confirmation {
     match decision {
         Decision::Confirm(confirmation) => *confirmation,
-        Decision::Record(recorded) => panic!("{recorded:?}"),
+        other @ (Decision::Record(_) | Decision::Retract(_) | Decision::Reanchor(_)) => panic!("{other:?}"),
     }
 }
 
 pub(super) fn recorded(decision: Decision) -> Recorded {
     match decision {
         Decision::Record(recorded) => *recorded,
-        Decision::Confirm(confirmation) => panic!("{confirmation:?}"),
+        other @ (Decision::Confirm(_) | Decision::Retract(_) | Decision::Reanchor(_)) => panic!("{other:?}"),
     }
 }
 
@@ -150,12 +158,55 @@ fn nothing_is_confirmed_before_its_tier_is_reached() {
     };
     let early = recorded(at(HEIGHT + 8, HUNDRED));
     assert_eq!((early.state, early.code), (EventState::AwaitingFinality, Code::WaitingConfirmations));
-    assert_eq!(early.due_us, Some(NOW.now_us + 2_000_000), "one block of Base");
+    let wait = Some(Wait { chain_id: 8453, reach: Reach::Head, height: HEIGHT + 9 });
+    assert_eq!((early.wait, early.due_us), (wait, Some(NOW.after(schedule::IN_ANY_CASE))), "nobody is asked meanwhile");
     assert_eq!(outcome(&early.seen, CheckName::Finality), Some(CheckOutcome::Unknown));
     assert_eq!(confirmed(at(HEIGHT + 9, HUNDRED)).code, Code::Verified);
     // Twenty thousand dollars need `finalized`, and no depth replaces it.
     let large = recorded(at(HEIGHT + 5_000, 20_000_000_000));
     assert_eq!((large.state, large.code), (EventState::AwaitingFinality, Code::WaitingConfirmations));
+    assert_eq!(large.wait, None, "no node shows the tag: it is looked at now and then");
+}
+
+/// An event that waits for ten confirmations, as the ledger hands it out when it is woken.
+fn waiting_event() -> DueEvent {
+    let mut event = expected_event();
+    (event.state, event.code) = (EventState::AwaitingFinality, Some(Code::WaitingConfirmations));
+    (event.anchor, event.wait) =
+        (Some(anchor()), Some(Wait { chain_id: 8453, reach: Reach::Head, height: HEIGHT + 9 }));
+    event
+}
+
+#[test]
+fn what_is_not_reached_by_the_last_poll_waits_on_without_a_look() {
+    let (source, chains, verification) = (source(), chains(), verification());
+    let begun = |event: &DueEvent, head, finalized_lag_s| {
+        let standing = Standing { head, safe: None, finalized: Some(1), safe_lag_s: None, finalized_lag_s };
+        let standings = BTreeMap::from([(8453, standing)]);
+        let rules = Rules {
+            source: Some(&source),
+            verification: &verification,
+            chains: &chains,
+            stopped: &BTreeSet::new(),
+            standings: &standings,
+        };
+        begin(event, &rules, &NOW)
+    };
+    let event = waiting_event();
+    let Begun::Decided(decision) = begun(&event, HEIGHT + 8, Some(1)) else { panic!("asked") };
+    let still = recorded(decision);
+    assert_eq!((still.state, still.code), (EventState::AwaitingFinality, Code::WaitingConfirmations));
+    assert_eq!((still.wait, still.anchor), (event.wait, event.anchor));
+    let Begun::Ask(question) = begun(&event, HEIGHT + 9, Some(1)) else { panic!("not asked") };
+    assert_eq!(question.plan.look, Look::Receipt(anchor()));
+    // A tag that stands still says so, and nothing is weakened for it.
+    let mut tagged = waiting_event();
+    tagged.wait = Some(Wait { chain_id: 8453, reach: Reach::Finalized, height: HEIGHT });
+    let Begun::Decided(decision) = begun(&tagged, HEIGHT + 99, Some(1_000_000)) else { panic!("asked") };
+    assert_eq!(recorded(decision).code, Code::ChainFinalityStalled);
+    // Woken because its block may be gone, it is looked at whatever it waits for.
+    let woken = DueEvent { wait: None, ..waiting_event() };
+    assert!(matches!(begun(&woken, HEIGHT + 1, Some(1)), Begun::Ask(_)));
 }
 
 #[test]
@@ -228,7 +279,13 @@ fn a_thin_event_goes_out_when_its_twin_did_not_come() {
 #[test]
 fn a_source_taken_out_of_the_configuration_stops_its_claims_and_not_its_payments() {
     let (verification, chains) = (verification(), chains());
-    let rules = Rules { source: None, verification: &verification, chains: &chains };
+    let rules = Rules {
+        source: None,
+        verification: &verification,
+        chains: &chains,
+        stopped: &BTreeSet::new(),
+        standings: &BTreeMap::new(),
+    };
     let Begun::Decided(decision) = begin(&expected_event(), &rules, &NOW) else { panic!("asks for nothing") };
     let waits = recorded(decision);
     assert_eq!((waits.state, waits.code), (EventState::Undetermined, Code::Internal));

@@ -2,11 +2,11 @@
 
 use super::{Decision, Ground, Seen, claimed_chains, give_up_at};
 use crate::chain::Observations;
-use crate::ledger::DueEvent;
+use crate::ledger::{DueEvent, Wait};
 use crate::model::{Code, EventState};
-use crate::verify::finality::Judged;
+use crate::verify::finality::{self, Judged};
 use crate::verify::quorum::{self, Anchored, Located, Policy};
-use crate::verify::schedule::Moment;
+use crate::verify::schedule::{IN_ANY_CASE, Moment};
 
 /// A code that waits, with its state and the next look.
 pub(super) fn record(event: &DueEvent, code: Code, seen: Seen, moment: &Moment) -> Decision {
@@ -47,17 +47,31 @@ pub(super) fn deeper(
     judged: &Judged<'_>,
     seen: Seen,
 ) -> Decision {
-    let due_us = Some(ground.moment.when_deeper(judged.gap, &ground.active.chain));
-    at(Decision::record(EventState::AwaitingFinality, code, due_us, seen), anchored)
+    let (anchor, chain) = (&anchored.anchor, &ground.active.chain);
+    let is_stalled = finality::is_stalled(judged.gap, &anchored.standing, chain.tag_stall_alert_s);
+    let code = if code == Code::WaitingConfirmations && is_stalled { Code::ChainFinalityStalled } else { code };
+    let reach = finality::reach(judged, anchor.block_number, &anchored.standing);
+    let wait = reach.map(|(reach, height)| Wait { chain_id: anchor.chain_id, reach, height });
+    let due_us = match wait {
+        Some(_) => ground.moment.after(IN_ANY_CASE),
+        None => ground.moment.when_deeper(judged.gap, chain),
+    };
+    match at(Decision::record(EventState::AwaitingFinality, code, Some(due_us), seen), anchored) {
+        Decision::Record(mut recorded) => {
+            recorded.wait = wait;
+            Decision::Record(recorded)
+        }
+        other @ (Decision::Confirm(_) | Decision::Retract(_) | Decision::Reanchor(_)) => other,
+    }
 }
 
-/// Adds the block that was seen.
+/// Adds the block that was seen, and who sent the transaction.
 pub(super) fn at(decision: Decision, anchored: &Anchored) -> Decision {
     match decision {
         Decision::Record(mut recorded) => {
-            recorded.anchor = Some(anchored.anchor);
+            (recorded.anchor, recorded.sender) = (Some(anchored.anchor), anchored.sender);
             Decision::Record(recorded)
         }
-        confirm @ Decision::Confirm(_) => confirm,
+        other @ (Decision::Confirm(_) | Decision::Retract(_) | Decision::Reanchor(_)) => other,
     }
 }

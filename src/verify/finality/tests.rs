@@ -12,7 +12,13 @@ fn usd(dollars: u64) -> Option<U256> {
 
 /// Head, finalized and safe in blocks above the payment's; `None` is below it.
 fn standing(above: u64, finalized: Option<u64>, safe: Option<u64>) -> Standing {
-    Standing { head: 1_000 + above, safe: safe.map(|n| 1_000 + n), finalized: finalized.map(|n| 1_000 + n) }
+    Standing {
+        head: 1_000 + above,
+        safe: safe.map(|n| 1_000 + n),
+        finalized: finalized.map(|n| 1_000 + n),
+        safe_lag_s: safe.map(|_| 0),
+        finalized_lag_s: finalized.map(|_| 0),
+    }
 }
 
 #[test]
@@ -55,7 +61,7 @@ fn a_head_below_the_block_is_no_confirmation() {
 #[test]
 fn a_tag_one_block_short_does_not_cover() {
     let policy = policy(1);
-    let short = Standing { head: 2_000, safe: None, finalized: Some(999) };
+    let short = Standing { head: 2_000, finalized: Some(999), ..standing(0, None, None) };
     assert_eq!(judge(&policy, None, 1_000, &short).gap, Gap::Tag(Tag::Finalized));
     assert_eq!(judge(&policy, None, 1_000, &short).finality, Finality::Soft);
 }

@@ -151,7 +151,16 @@ fn depth_is_the_lowest_head_and_a_tag_counts_where_enough_reached_it() {
         Located::Waiting { code, .. } => panic!("{code}"),
     };
     let three = standing(vec![at(1_010, Some(1_005)), at(1_008, Some(1_003)), at(1_009, Some(990))]);
-    assert_eq!(three, Standing { head: 1_008, safe: Some(1_003), finalized: Some(1_003) });
+    assert_eq!(
+        three,
+        Standing {
+            head: 1_008,
+            safe: Some(1_003),
+            finalized: Some(1_003),
+            safe_lag_s: Some(0),
+            finalized_lag_s: Some(0)
+        }
+    );
     let lonely = standing(vec![at(1_010, Some(1_005)), at(1_008, None), at(1_009, None)]);
     assert_eq!(lonely.finalized, None, "one node's word for finality is not enough");
 }

@@ -3,6 +3,7 @@
 //! The provider's body is read from the evidence log before the ledger's transaction begins; inside it only pure
 //! rendering happens.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evidence_store::Store;
@@ -10,13 +11,16 @@ use evidence_store::Store;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::sums::{self, Before, Step};
-use crate::ledger::{Committed, Confirm, Confirmed, DueEvent, Ledger, LedgerError, Proof, RecordVerdict, Sealed};
+use crate::ledger::{
+    Committed, Confirm, Confirmed, DueEvent, Ledger, LedgerError, Proof, Reach, Reanchor, RecordVerdict, Retract,
+    Sealed, Wait,
+};
 use crate::message::{self, Claimed, Head, MessageType, Rendered};
-use crate::model::{Code, ExpectationState};
-use crate::task::{self, Wakes};
+use crate::model::{Code, EventState, ExpectationState};
+use crate::task::{self, Wake, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceCode;
-use crate::verify::decide::{Confirmation, Content, Decision, Recorded};
+use crate::verify::decide::{Confirmation, Content, Decision, Moved, Recorded, Retracting};
 
 /// What came of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub(super) struct Committer {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) wakes: Wakes,
+    /// Says to the follower of a chain, by EIP-155 id, that something waits for it.
+    pub(super) hints: BTreeMap<u64, Wake>,
 }
 
 impl Committer {
@@ -44,6 +50,8 @@ impl Committer {
         let written = match decision {
             Decision::Record(recorded) => self.record(&event, *recorded).await,
             Decision::Confirm(confirmation) => self.confirm(event, *confirmation).await,
+            Decision::Retract(retracting) => self.retract(event, *retracting).await,
+            Decision::Reanchor(moved) => self.reanchor(&event, *moved).await,
         };
         match written {
             Ok(Some(code)) => {
@@ -67,6 +75,11 @@ impl Committer {
             let anchor = event.anchor.or(recorded.anchor).map(|anchor| anchor.block_hash.to_string());
             tracing::warn!(event_id = %event.event_id, anchor, state = %recorded.state, "anchor lost");
         }
+        if let Some(hint) =
+            recorded.anchor.and_then(|anchor| self.hints.get(&anchor.chain_id)).filter(|_| event.wait.is_none())
+        {
+            hint.wake();
+        }
         let verdict = RecordVerdict {
             event_id: event.event_id,
             version: event.version,
@@ -74,7 +87,9 @@ impl Committer {
             state: recorded.state,
             code: recorded.code,
             due_us: recorded.due_us,
+            wait: recorded.wait,
             anchor: recorded.anchor,
+            sender: recorded.sender,
             trace: recorded.seen.to_json(),
         };
         match self.ledger.record_verdict(verdict).await? {
@@ -86,10 +101,11 @@ impl Committer {
     async fn confirm(&self, event: DueEvent, confirmation: Confirmation) -> Result<Option<Code>, LedgerError> {
         let Some(claimed) = self.claimed(&event).await else { return Ok(None) };
         let now = self.clock.now();
+        let waiting = exposed(&event, &confirmation);
         let destinations = self.destinations(&event, &confirmation);
         let trace = confirmation.seen.to_json();
         let thin = matches!(confirmation.content, Content::Thin);
-        let head = Head { facts: event.facts, at: now, thin };
+        let head = Head { facts: event.facts, at: now, thin, back: confirmation.back };
         let content = confirmation.content;
         let confirm = Confirm {
             event_id: event.event_id,
@@ -102,6 +118,9 @@ impl Committer {
             joins_by: confirmation.joins_by,
             trace,
             code: confirmation.code,
+            sender: confirmation.sender,
+            evidence: None,
+            exposure: confirmation.exposure,
             destinations,
             render: Box::new(move |sealed| render(sealed, &head, &content, &claimed)),
         };
@@ -112,7 +131,74 @@ impl Committer {
             }
             Confirmed::Joined(_) => Ok(Some(Code::Joined)),
             Confirmed::AlreadyClaimed(_) => Ok(Some(Code::AlreadyClaimed)),
+            Confirmed::Exposed => match waiting {
+                Some(mut verdict) => {
+                    verdict.now_us = now.as_microsecond();
+                    match self.ledger.record_verdict(verdict).await? {
+                        Committed::Done => Ok(Some(Code::ExposureLimit)),
+                        Committed::Stale => Ok(None),
+                    }
+                }
+                None => Ok(None),
+            },
             Confirmed::Stale => Ok(None),
+        }
+    }
+
+    async fn retract(&self, event: DueEvent, retracting: Retracting) -> Result<Option<Code>, LedgerError> {
+        let Some(claimed) = self.claimed(&event).await else { return Ok(None) };
+        let (now, retraction) = (self.clock.now(), retracting.retraction);
+        tracing::warn!(
+            event_id = %event.event_id,
+            reason = retraction.reason.as_str(),
+            permanent = retraction.permanent,
+            "a forwarded payment left the chain: it is retracted"
+        );
+        let head = Head { facts: event.facts, at: now, thin: false, back: None };
+        let (trace, seen) = (retracting.seen.to_json(), retracting.seen);
+        let retract = Retract {
+            event_id: event.event_id,
+            version: event.version,
+            now_us: now.as_microsecond(),
+            reason: retraction.reason,
+            due_us: retracting.due_us,
+            trace,
+            render: Box::new(move |recalled| {
+                message::retracted(recalled, &head, &retraction, (&seen.votes, &seen.checks), &claimed)
+            }),
+        };
+        match self.ledger.retract(retract).await? {
+            Committed::Done => {
+                self.wakes.forward.wake();
+                Ok(Some(Code::Retracted))
+            }
+            Committed::Stale => Ok(None),
+        }
+    }
+
+    async fn reanchor(&self, event: &DueEvent, moved: Moved) -> Result<Option<Code>, LedgerError> {
+        let anchor = moved.anchor;
+        tracing::info!(event_id = %event.event_id, block = %anchor.block_hash, "a forwarded payment is in another block");
+        let wait = Wait { chain_id: anchor.chain_id, reach: Reach::Finalized, height: anchor.block_number };
+        let reanchor = Reanchor {
+            event_id: event.event_id,
+            version: event.version,
+            now_us: self.clock.now().as_microsecond(),
+            anchor,
+            slots: moved.slots,
+            joins_by: moved.joins_by,
+            due_us: Some(moved.due_us),
+            wait: Some(wait),
+            trace: moved.seen.to_json(),
+            evidence: None,
+        };
+        match self.ledger.reanchor(reanchor).await? {
+            Committed::Done => {
+                // The message may be retried again.
+                self.wakes.forward.wake();
+                Ok(Some(Code::Verified))
+            }
+            Committed::Stale => Ok(None),
         }
     }
 
@@ -144,7 +230,28 @@ impl Committer {
     }
 }
 
+/// What is written when the payment would put too much at risk: it waits until its block is final.
+fn exposed(event: &DueEvent, confirmation: &Confirmation) -> Option<RecordVerdict> {
+    let anchor = confirmation.anchor?;
+    confirmation.exposure?;
+    Some(RecordVerdict {
+        event_id: event.event_id,
+        version: event.version,
+        now_us: 0,
+        state: if event.state == EventState::Retracted { event.state } else { EventState::AwaitingFinality },
+        code: Code::ExposureLimit,
+        due_us: None,
+        wait: Some(Wait { chain_id: anchor.chain_id, reach: Reach::Finalized, height: anchor.block_number }),
+        anchor: Some(anchor),
+        sender: confirmation.sender,
+        trace: confirmation.seen.to_json(),
+    })
+}
+
 fn message_type(event: &DueEvent, confirmation: &Confirmation) -> MessageType {
+    if confirmation.back.is_some() {
+        return MessageType::PaymentReinstated;
+    }
     match &confirmation.content {
         Content::Checked(_) | Content::Thin => return MessageType::ProviderEvent,
         Content::Payment(..) => {}

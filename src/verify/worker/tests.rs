@@ -59,15 +59,18 @@ impl Bench {
         let (reader, metrics, wakes) = (Arc::new(reader), Metrics::new(), Wakes::default());
         let shared: Arc<dyn Reader> = reader.clone();
         let (stop, heard) = task::stop();
-        let worker = Worker::new(
-            Arc::clone(&ledger),
-            shared,
-            evidence.clone(),
-            Arc::new(config(folder.path().to_owned())),
-            clock.clone(),
-            metrics.clone(),
-            wakes.clone(),
-        );
+        let config = Arc::new(config(folder.path().to_owned()));
+        let in_force = InForce::new(&config.chains);
+        let worker = Worker::new(Parts {
+            ledger: Arc::clone(&ledger),
+            reader: shared,
+            evidence: evidence.clone(),
+            config,
+            in_force,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            wakes: wakes.clone(),
+        });
         let running = task::spawn("verify", worker.run(heard));
         let deliveries = std::sync::atomic::AtomicU64::new(0);
         Self { ledger, evidence, reader, clock, wakes, metrics, stop, running, deliveries, _folder: folder }

@@ -36,6 +36,8 @@ pub(crate) struct Ways {
     pub(crate) lines: Vec<(&'static str, String)>,
     /// More registered tokens: symbol, contract, decimals.
     pub(crate) tokens: Vec<(&'static str, Address, u8)>,
+    /// Lines of the chain's table that take the place of the base's of the same key.
+    pub(crate) chain: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -53,6 +55,10 @@ impl World {
                 "tokens = [{{ symbol = \"{symbol}\", address = \"{address}\", decimals = {decimals}, usd = \"1\" }}, "
             );
             chain = chain.replace("tokens = [", &more);
+        }
+        for (key, value) in ways.chain {
+            let kept: Vec<&str> = chain.lines().filter(|line| !line.starts_with(&format!("{key} ="))).collect();
+            chain = format!("{}\n{key} = {value}\n", kept.join("\n"));
         }
         let setup =
             Setup { backend: Some(backend.address()), chain: Some(chain), lines: ways.lines, ..Setup::default() };

@@ -70,7 +70,7 @@ impl Draft {
         if let Some(stand) = anew {
             self.move_to(&mut row, &stand, told.first())?;
         }
-        let stands = state::is_confirmed(row.state);
+        let stands = state::has_money(row.state);
         let mut newest = true;
         for claimed in &told {
             for slot in &claimed.slots {

@@ -33,6 +33,10 @@ const TABLES: &[(&str, Option<&str>)] = &[
     ("dispatches", None),
     ("attempts", Some("rowid")),
     ("pauses", None),
+    ("chain_evidence", None),
+    ("finality_overrides", None),
+    ("cordons", None),
+    ("scan_cursors", Some("chain_id")),
     ("audit", Some("number")),
     ("trace", Some("id")),
 ];

@@ -1,7 +1,7 @@
 //! A chain that says what a test wants, when it wants it.
 
 use super::*;
-use crate::chain::NodeError;
+use crate::chain::{NodeError, NodeHead, Polled, Polling};
 
 /// What the chain is like now.
 #[derive(Clone)]
@@ -62,5 +62,16 @@ impl Reader for Scripted {
                 Mood::Hangs => std::future::pending::<Observations>().await,
             }
         })
+    }
+
+    fn poll<'a>(&'a self, chain: &'a str) -> Polling<'a> {
+        Box::pin(async move { Polled { heads: self.heads(chain), ..Polled::default() } })
+    }
+
+    fn heads(&self, _: &str) -> Vec<NodeHead> {
+        match &*self.mood.lock().unwrap() {
+            Mood::Sees(view) => heads_of(&unanimous(view)),
+            Mood::Down | Mood::Hangs => Vec::new(),
+        }
     }
 }

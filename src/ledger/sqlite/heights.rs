@@ -1,0 +1,73 @@
+//! Waking by height: what waits for a chain to get somewhere, and what stands on blocks that may be gone.
+//!
+//! Nothing here decides: waking makes an event due and no more. No version changes, so that a judgement in the middle
+//! of being written stays valid; what it then waits for is woken by the next head.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::rows::int;
+use crate::ledger::{LedgerError, Reach, Reached};
+
+/// Most events woken in one transaction; the rest by the next call.
+const WOKEN_MAX: i64 = 10_000;
+
+/// Events that wait for a reach, up to a height. The index is named: without it this reads all that waits.
+pub(super) const WAITING: &str = "SELECT id FROM events INDEXED BY event_wait
+     WHERE wait_chain = ?1 AND wait_reach = ?2 AND wait_height <= ?3 AND due_us > ?4 LIMIT ?5";
+
+/// Events that stand on a block from a height on.
+pub(super) const ANCHORED: &str = "SELECT id FROM events INDEXED BY event_anchor
+     WHERE anchor ->> '$.chain_id' = ?1 AND anchor ->> '$.block_number' >= ?2 AND anchor IS NOT NULL
+        AND state IN ('awaiting_finality', 'undetermined', 'forwarding', 'forwarded', 'dead')
+        AND (due_us IS NULL OR due_us > ?3 OR wait_chain IS NOT NULL) LIMIT ?4";
+
+/// Wakes what waits for what was reached.
+pub(super) fn wake_reached(conn: &Connection, reached: &Reached, now_us: i64) -> Result<u64, LedgerError> {
+    let heights =
+        [(Reach::Head, Some(reached.head)), (Reach::Safe, reached.safe), (Reach::Finalized, reached.finalized)];
+    let mut woken = 0_u64;
+    for (reach, height) in heights {
+        let Some(height) = height else { continue };
+        let rows = conn
+            .prepare_cached(&format!("UPDATE events SET due_us = ?4 WHERE id IN ({WAITING})"))?
+            .execute((int(reached.chain_id)?, reach.as_str(), int(height)?, now_us, WOKEN_MAX))?;
+        woken = woken.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+    }
+    Ok(woken)
+}
+
+/// Wakes what stands on blocks from a height on: it is looked at, whatever it waited for.
+pub(super) fn wake_anchored(
+    conn: &Connection,
+    chain_id: u64,
+    from_height: u64,
+    now_us: i64,
+) -> Result<u64, LedgerError> {
+    let rows = conn
+        .prepare_cached(&format!(
+            "UPDATE events SET due_us = ?3, wait_chain = NULL, wait_reach = NULL, wait_height = NULL
+             WHERE id IN ({ANCHORED})"
+        ))?
+        .execute((int(chain_id)?, int(from_height)?, now_us, WOKEN_MAX))?;
+    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
+}
+
+/// Whether anything waits for the chain or stands on it.
+pub(super) fn is_watched(conn: &Connection, chain_id: u64) -> Result<bool, LedgerError> {
+    let waits: Option<i64> = conn
+        .prepare_cached("SELECT 1 FROM events INDEXED BY event_wait WHERE wait_chain = ?1 LIMIT 1")?
+        .query_row([int(chain_id)?], |row| row.get(0))
+        .optional()?;
+    if waits.is_some() {
+        return Ok(true);
+    }
+    let stands: Option<i64> = conn
+        .prepare_cached(
+            "SELECT 1 FROM events INDEXED BY event_anchor WHERE anchor ->> '$.chain_id' = ?1 AND anchor IS NOT NULL
+                AND state IN ('awaiting_finality', 'undetermined', 'forwarding', 'forwarded', 'dead')
+                AND due_us IS NOT NULL LIMIT 1",
+        )?
+        .query_row([int(chain_id)?], |row| row.get(0))
+        .optional()?;
+    Ok(stands.is_some())
+}
