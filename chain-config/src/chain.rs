@@ -4,7 +4,7 @@
 //! people type; what a webhook calls a token decides nothing.
 
 use alloy_primitives::{Address, B256};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finality::FinalityPolicy;
 use crate::token::Token;
@@ -40,6 +40,23 @@ pub struct Chain {
     pub tag_stall_alert_s: u64,
     /// Hash of block 0, pinned where it is known; the id alone is easily faked.
     pub genesis: Option<B256>,
+    /// How a receipt of it is proven.
+    pub proof: ProofMode,
+    /// Below this height nodes show a receipt for Polygon's state sync that is under no root; none where there are none.
+    pub state_sync_until: Option<u64>,
+    /// After this many blocks without it, a transaction that was seen before counts as dropped.
+    pub drop_after_blocks: u64,
+}
+
+/// How it is proven that a receipt is in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofMode {
+    /// Header hash and receipts root are computed again from what a node shows.
+    Full,
+    /// Only that nodes of several operators say the same: the chain has no such roots, or its nodes do not show all
+    /// that is under them, or nobody has tried it on a block of the chain yet.
+    Quorum,
 }
 
 /// A chain's own coin.

@@ -15,7 +15,7 @@ mod spec;
 mod token;
 
 pub use address::{AddressError, parse_address};
-pub use chain::{Chain, Contracts, Names, Native, TokenLookupError};
+pub use chain::{Chain, Contracts, Names, Native, ProofMode, TokenLookupError};
 pub use error::{Problem, RegistryError};
 pub use finality::{FinalityPolicy, Tag, Tier};
 pub use registry::{Registry, conflicts, with_finality};

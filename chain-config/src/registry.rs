@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::chain::{Chain, Names, Native};
+use crate::chain::{Chain, Names, Native, ProofMode};
 use crate::error::{Problem, RegistryError};
 use crate::spec::{ChainOverride, TierSpec};
 
@@ -170,6 +170,8 @@ fn finish(
     let window = check.range("reorg_window_blocks", over.reorg_window_blocks, limits::MAX_REORG_WINDOW);
     let tag_stall_alert_s = check.range("tag_stall_alert_s", over.tag_stall_alert_s, limits::MAX_STALL_S);
     let genesis = check.genesis(over.genesis.as_deref());
+    let state_sync_until = check.range("state_sync_until", over.state_sync_until, limits::MAX_HEIGHT);
+    let drop_after = check.range("drop_after_blocks", over.drop_after_blocks, limits::MAX_DROP_AFTER);
 
     let finality = finality.or_else(|| base.map(|chain| chain.finality.clone()));
     let (Some(finality), Some(chain_id), true) = (finality, chain_id, check.is_clean()) else {
@@ -201,6 +203,9 @@ fn finish(
             .or(base.map(|chain| chain.tag_stall_alert_s))
             .unwrap_or(limits::TAG_STALL_S),
         genesis: genesis.or_else(|| base.and_then(|chain| chain.genesis)),
+        proof: over.proof.or(base.map(|chain| chain.proof)).unwrap_or(ProofMode::Full),
+        state_sync_until: state_sync_until.or_else(|| base.and_then(|chain| chain.state_sync_until)),
+        drop_after_blocks: drop_after.or(base.map(|chain| chain.drop_after_blocks)).unwrap_or(limits::DROP_AFTER),
     })
 }
 

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::ProofMode;
 use crate::finality::Tag;
 use crate::token::TokenClass;
 
@@ -42,6 +43,12 @@ pub struct ChainOverride {
     pub tag_stall_alert_s: Option<u64>,
     /// Hash of block 0, `0x` and 64 hexadecimal digits. A new chain: not pinned.
     pub genesis: Option<String>,
+    /// How a receipt is proven. A new chain: full.
+    pub proof: Option<ProofMode>,
+    /// First block whose state sync is under its receipts root (PIP-74). A new chain: none, there are no such receipts.
+    pub state_sync_until: Option<u64>,
+    /// Blocks without a transaction after which it counts as dropped. A new chain: 50.
+    pub drop_after_blocks: Option<u64>,
 }
 
 /// The coin of a chain.

@@ -2,7 +2,7 @@
 //! addresses. A number that changes in `data/` has to be changed here too, on purpose.
 #![expect(clippy::unwrap_used, reason = "these are all tests, and data that does not load has to fail them")]
 
-use chain_config::{Chain, Registry, Tag, TokenClass};
+use chain_config::{Chain, ProofMode, Registry, Tag, TokenClass};
 
 type Rung = (u64, Option<Tag>);
 
@@ -61,6 +61,21 @@ const DECIMALS: [(&str, &str, u8); 15] = [
     ("sepolia", "FAU", 18),
 ];
 
+/// Name, how receipts are proven, blocks until a transaction counts as dropped.
+const PROOFS: [(&str, ProofMode, u64); 11] = [
+    ("ethereum", ProofMode::Full, 50),
+    ("polygon", ProofMode::Full, 600),
+    ("bnb", ProofMode::Full, 2_000),
+    ("base", ProofMode::Full, 600),
+    ("optimism", ProofMode::Full, 600),
+    ("arbitrum", ProofMode::Full, 4_800),
+    ("avalanche", ProofMode::Quorum, 400),
+    ("gnosis", ProofMode::Full, 120),
+    ("celo", ProofMode::Quorum, 1_200),
+    ("zksync", ProofMode::Quorum, 1_200),
+    ("sepolia", ProofMode::Full, 50),
+];
+
 fn chain(name: &str) -> Chain {
     Registry::builtin().unwrap().chain(name).unwrap().clone()
 }
@@ -80,6 +95,16 @@ fn the_policy_is_the_specifications() {
         assert_eq!(limits, [Some(20), Some(1_000), Some(10_000), None], "{name}");
         let names: Vec<_> = tiers.iter().map(|tier| tier.name.as_str()).collect();
         assert_eq!(names, ["T0", "T1", "T2", "T3"], "{name}");
+    }
+}
+
+#[test]
+fn receipts_are_proven_where_a_chain_shows_what_its_roots_cover() {
+    for (name, proof, drop_after_blocks) in PROOFS {
+        let chain = chain(name);
+        assert_eq!((chain.proof, chain.drop_after_blocks), (proof, drop_after_blocks), "{name}");
+        // PIP-74's block.
+        assert_eq!(chain.state_sync_until, (name == "polygon").then_some(80_084_800), "{name}");
     }
 }
 

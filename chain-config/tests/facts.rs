@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use alloy_primitives::Address;
-use chain_config::{Chain, Registry, Tag};
+use chain_config::{Chain, ProofMode, Registry, Tag};
 use serde_json::Value;
 
 /// Symbols that differ from Request Network's on purpose: chain id, theirs, ours. The data files say why.
@@ -75,6 +75,10 @@ fn finality_is_the_collected() {
         assert_eq!(Some(chain.head_poll_ms), fact["head_poll_ms"].as_u64(), "{}", chain.name);
         assert_eq!(Some(chain.reorg_window_blocks), fact["reorg_window_blocks"].as_u64(), "{}", chain.name);
         assert_eq!(Some(chain.tag_stall_alert_s), fact["tag_stall_alert_s"].as_u64(), "{}", chain.name);
+        assert_eq!(Some(chain.drop_after_blocks), fact["drop_after_blocks"].as_u64(), "{}", chain.name);
+        // What has not been tried on a block yet is not trusted either.
+        let full = fact["receipts_proof"]["mode"] == "full";
+        assert_eq!(chain.proof == ProofMode::Full, full, "{}", chain.name);
         assert_eq!(chain.testnet, fact["testnet"].as_bool().unwrap_or(false), "{}", chain.name);
         assert_eq!(set(&chain.names.stripe), texts(&fact["names"], "stripe"), "{}", chain.name);
         assert!(set(&chain.names.request_network).is_superset(&texts(&fact["names"], "request_network")));

@@ -11,7 +11,8 @@ mod text;
 pub(super) use address::{Block, HttpUrl, Listen};
 pub(super) use archive::ArchivePlace;
 pub(super) use choice::{
-    Algorithm, Encoding, Engine, Finality, LogFormat, Message, MinAssurance, ProviderName, Role, Shed, TokenClass,
+    Algorithm, Encoding, Engine, Finality, LogFormat, Message, MinAssurance, ProofMode, ProviderName, Role, Shed,
+    TokenClass,
 };
 pub(super) use money::{Decimal, EvmAddress, Hash};
 pub(super) use quantity::{Size, Span, shown, shown_bytes};

@@ -22,6 +22,10 @@ pub(crate) const MAX_NAMES: usize = 32;
 pub(crate) const MAX_INTERVAL_MS: u64 = 3_600_000;
 /// Remembered blocks; a hash and a number each, so some megabytes at most.
 pub(crate) const MAX_REORG_WINDOW: u64 = 100_000;
+/// Blocks until a transaction counts as dropped; hours even on the fastest chains.
+pub(crate) const MAX_DROP_AFTER: u64 = 100_000;
+/// Heights: numbers that JSON tools keep exact (2^53 - 1).
+pub(crate) const MAX_HEIGHT: u64 = 9_007_199_254_740_991;
 /// A tag that may stand still for longer than a week protects nothing.
 pub(crate) const MAX_STALL_S: u64 = 7 * 86_400;
 
@@ -33,3 +37,5 @@ pub(crate) const MIN_DEFAULT_POLL_MS: u64 = 1_000;
 pub(crate) const REORG_WINDOW: u64 = 256;
 /// Stall alert of a new chain: L2s publish to their parent every few minutes, and an hour is late for all.
 pub(crate) const TAG_STALL_S: u64 = 3_600;
+/// Blocks until a transaction of a new chain counts as dropped: ten minutes of Ethereum.
+pub(crate) const DROP_AFTER: u64 = 50;

@@ -87,6 +87,9 @@ fn single_values_replace() {
         head_poll_ms: Some(900),
         tag_stall_alert_s: Some(60),
         genesis: Some(format!("0x{}", "11".repeat(32))),
+        proof: Some(ProofMode::Quorum),
+        state_sync_until: Some(7),
+        drop_after_blocks: Some(8),
         ..ChainOverride::default()
     };
     let chain = registry().merge("base", &over).unwrap();
@@ -94,6 +97,7 @@ fn single_values_replace() {
     assert_eq!((chain.native.symbol.as_str(), chain.native.decimals), ("XYZ", 9));
     assert_eq!((chain.block_time_ms, chain.head_poll_ms, chain.tag_stall_alert_s), (700, 900, 60));
     assert_eq!(chain.genesis, Some(alloy_primitives::B256::repeat_byte(0x11)));
+    assert_eq!((chain.proof, chain.state_sync_until, chain.drop_after_blocks), (ProofMode::Quorum, Some(7), 8));
     let hash = alloy_primitives::B256::repeat_byte(0xab);
     assert_eq!(chain.tx_url(&hash).unwrap(), format!("https://explorer.example/tx/0x{}", "ab".repeat(32)));
 }
@@ -106,6 +110,7 @@ fn a_new_chain_needs_an_id_and_a_ladder_and_gets_defaults() {
     assert_eq!((chain.block_time_ms, chain.head_poll_ms), (2_000, 2_000));
     assert_eq!((chain.reorg_window_blocks, chain.tag_stall_alert_s), (256, 3_600));
     assert_eq!((chain.genesis, chain.explorer, chain.tokens.len()), (None, None, 0));
+    assert_eq!((chain.proof, chain.state_sync_until, chain.drop_after_blocks), (ProofMode::Full, None, 50));
     assert_eq!(keys("local", ""), ["chains.local.chain_id", "chains.local.finality"]);
     assert!(matches!(problem("local", "chain_id = 5"), Problem::NoFinality));
 }
@@ -132,6 +137,8 @@ fn every_problem_of_a_file_is_reported_at_once() {
         explorer = "etherscan.io"
         block_time_ms = 0
         genesis = "0x12"
+        state_sync_until = 0
+        drop_after_blocks = 100001
         native = {symbol = "", decimals = 99}
         finality = [{up_to_usd = 20, confirmations = 0}, {up_to_usd = 20, confirmations = 1}, {confirmations = 2},
                     {up_to_usd = 30, confirmations = 3}]
@@ -163,6 +170,8 @@ fn every_problem_of_a_file_is_reported_at_once() {
             "chains.ethereum.names.stripe[1]",
             "chains.ethereum.block_time_ms",
             "chains.ethereum.genesis",
+            "chains.ethereum.state_sync_until",
+            "chains.ethereum.drop_after_blocks",
         ]
     );
 }
@@ -207,6 +216,7 @@ fn unknown_keys_are_refused() {
             .is_err()
     );
     assert!(toml::from_str::<ChainOverride>("finality = [{confirmations = 1, tag = \"latest\"}]").is_err());
+    assert!(toml::from_str::<ChainOverride>("proof = \"none\"").is_err());
 }
 
 #[test]

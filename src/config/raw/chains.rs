@@ -7,7 +7,7 @@ use crate::config::read::{Count, Reader, Value, join};
 use crate::config::section::section;
 use crate::config::shape::{Field, Shape};
 use crate::config::tree::{Item, Node, Table};
-use crate::config::value::{Decimal, EvmAddress, Finality, Hash, HttpUrl, Label, Name, Span, TokenClass};
+use crate::config::value::{Decimal, EvmAddress, Finality, Hash, HttpUrl, Label, Name, ProofMode, Span, TokenClass};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -16,8 +16,11 @@ const HOUR: u64 = 60 * MINUTE;
 const WINDOW_MAX: u64 = 100_000;
 const STALL_MAX: u64 = 604_800;
 
-/// Largest chain id that JSON tools keep exact (2^53 - 1).
-const CHAIN_ID_MAX: u64 = 9_007_199_254_740_991;
+/// Blocks until a transaction counts as dropped, as `chain_config` bounds them.
+const DROP_MAX: u64 = 100_000;
+
+/// Largest chain id or height that JSON tools keep exact (2^53 - 1).
+const EXACT_MAX: u64 = 9_007_199_254_740_991;
 
 section! {
     /// What the gateway needs to read a chain.
@@ -47,7 +50,7 @@ section! {
     /// What differs from the built-in data, or makes a new chain.
     struct Data {
         /// EIP-155 chain id; required for a chain that is not built in.
-        chain_id: optional Count<1, CHAIN_ID_MAX>;
+        chain_id: optional Count<1, EXACT_MAX>;
         /// Whether its money is play money.
         testnet: optional bool;
         /// The native coin.
@@ -64,6 +67,12 @@ section! {
         tag_stall_alert_s: optional Count<1, STALL_MAX>;
         /// Hash of block 0; a node with another one is refused.
         genesis: optional Hash;
+        /// How a receipt is proven: full by the block's own roots, quorum by what several operators say alone.
+        proof: optional ProofMode;
+        /// First block whose state sync is under its receipts root; Polygon and its test chains alone have one.
+        state_sync_until: optional Count<1, EXACT_MAX>;
+        /// Blocks without a transaction after which it counts as dropped.
+        drop_after_blocks: optional Count<1, DROP_MAX>;
         /// How deep a payment must be, by its value in US dollars; replaces the built-in tiers.
         finality: list Tier;
         /// Further tokens; one of an address that is built in replaces it.

@@ -115,6 +115,12 @@ choice! {
         "finalized" => (),
     }
 
+    /// `proof`
+    ProofMode(()) {
+        "full" => (),
+        "quorum" => (),
+    }
+
     /// `tokens.class`
     TokenClass(()) {
         "plain" => (),
