@@ -1,4 +1,5 @@
-//! The pure core: signatures by body size, interpretation, amounts, and the search in a receipt by its size.
+//! The pure core: signatures by body size, interpretation, amounts, the search in a receipt by its size, and the proof of
+//! a block by its receipts.
 //!
 //! Prints times and throughput; asserts none, because a time is a fact about a machine.
 
@@ -12,7 +13,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 use tollgate::chain::Log;
+use tollgate::chain::proof::{self, ProofError, ProofRules};
 use tollgate::config::{Provider, Source};
 use tollgate::model::PaymentReference;
 use tollgate::provider::{Verifier, example, interpret, sign};
@@ -116,5 +120,73 @@ fn matching(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(pure, signature, interpretation, amounts, matching);
+/// A header over that root, with the hash that it has.
+fn header(receipts_root: B256) -> Box<RawValue> {
+    let (word, zero) = (B256::repeat_byte(1), "0x0");
+    let named = |hash: B256| {
+        let block = json!({
+            "hash": hash, "parentHash": word, "sha3Uncles": word, "miner": Address::ZERO, "stateRoot": word,
+            "transactionsRoot": word, "receiptsRoot": receipts_root, "logsBloom": format!("0x{}", "0".repeat(512)),
+            "difficulty": zero, "number": "0x14", "gasLimit": zero, "gasUsed": zero, "timestamp": zero,
+            "extraData": "0x", "mixHash": word, "nonce": "0x0000000000000000", "baseFeePerGas": "0x7",
+        });
+        to_raw_value(&block).unwrap()
+    };
+    let Err(ProofError::HeaderMismatch { computed, .. }) = proof::header(&named(word)) else {
+        unreachable!("it does not hash to that")
+    };
+    named(computed)
+}
+
+/// Receipts of that block with four logs each, as nodes write them.
+fn receipts(count: usize, block: B256) -> Box<RawValue> {
+    let logs = receipt(2, Address::repeat_byte(2), Address::repeat_byte(3), Address::repeat_byte(4), B256::ZERO);
+    let one = |index: usize| {
+        let tx = B256::from(U256::from(index));
+        let logs: Vec<Value> = logs
+            .iter()
+            .map(|log| {
+                json!({
+                    "address": log.address, "topics": log.topics, "data": log.data, "transactionHash": tx,
+                    "blockHash": block, "blockNumber": "0x14", "logIndex": "0x0", "removed": false,
+                })
+            })
+            .collect();
+        json!({
+            "type": "0x2", "status": "0x1", "cumulativeGasUsed": format!("{:#x}", 21_000 * (index + 1)), "logs": logs,
+            "logsBloom": format!("0x{}", "0".repeat(512)), "transactionHash": tx, "from": Address::ZERO,
+            "transactionIndex": format!("{index:#x}"), "blockHash": block, "blockNumber": "0x14",
+        })
+    };
+    to_raw_value(&(0..count).map(one).collect::<Vec<_>>()).unwrap()
+}
+
+fn proving(criterion: &mut Criterion) {
+    let rules = ProofRules::default();
+    let proven = |raw: &RawValue| proof::header(raw).unwrap().unwrap();
+    let mut group = criterion.benchmark_group("prove");
+    for count in [50_usize, 200, 1_000] {
+        let blank = proven(&header(B256::ZERO));
+        let Err(ProofError::RootMismatch { computed, .. }) =
+            proof::block_receipts(&receipts(count, blank.hash), &blank, &rules)
+        else {
+            unreachable!("zero is no root")
+        };
+        let header = proven(&header(computed));
+        let raw = receipts(count, header.hash);
+        let block = proof::block_receipts(&raw, &header, &rules).unwrap().unwrap();
+        let tx_hash = B256::from(U256::from(count / 2));
+        assert!(block.receipt(&tx_hash).is_some());
+        group.throughput(Throughput::Elements(u64::try_from(count).unwrap()));
+        group.bench_function(BenchmarkId::new("receipts", count), |bencher| {
+            bencher.iter(|| proof::block_receipts(black_box(&raw), &header, &rules));
+        });
+        group.bench_function(BenchmarkId::new("bundle", count), |bencher| {
+            bencher.iter(|| block.bundle(1, black_box(tx_hash), Vec::new()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(pure, signature, interpretation, amounts, matching, proving);
 criterion_main!(pure);

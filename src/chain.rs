@@ -14,6 +14,7 @@ use crate::model::{Anchor, Sender};
 
 pub mod heads;
 pub mod nodes;
+pub mod proof;
 pub mod rpc;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,11 +4,12 @@
 //! must belong to the question. `logIndex` is not read: a log's position is its place in the array.
 
 use alloy_primitives::{Address, B256, Bytes};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// One event log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Log {
     /// The contract that emitted it.
     pub address: Address,
@@ -66,11 +67,11 @@ pub struct Header {
 pub struct Malformed(pub &'static str);
 
 /// Topics a log can carry (EVM: LOG0 to LOG4).
-const TOPICS_MAX: usize = 4;
+pub(super) const TOPICS_MAX: usize = 4;
 
 /// A JSON-RPC quantity: `0x` and at most 64 bits of hexadecimal.
 #[derive(Clone, Copy)]
-struct Quantity(u64);
+pub(super) struct Quantity(pub(super) u64);
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -147,14 +148,28 @@ pub fn receipt(raw: &RawValue, asked: B256) -> Result<Option<Receipt>, Malformed
     if raw.transaction_hash != asked {
         return Err(Malformed("receipt of another transaction"));
     }
+    included(raw)
+}
+
+/// Reads one of an `eth_getBlockReceipts` answer: whatever transaction it says it is of.
+///
+/// # Errors
+/// When a used field is missing or malformed, or when it is in no block.
+pub(super) fn receipt_of_block(raw: &RawValue) -> Result<Receipt, Malformed> {
+    let raw = serde_json::from_str::<RawReceipt>(raw.get()).map_err(|_| Malformed("receipt of a block"))?;
+    included(raw)?.ok_or(Malformed("receipt of a block that is in no block"))
+}
+
+fn included(raw: RawReceipt) -> Result<Option<Receipt>, Malformed> {
+    let tx_hash = raw.transaction_hash;
     let (Some(block_hash), Some(Quantity(block_number)), Some(Quantity(tx_index))) =
         (raw.block_hash, raw.block_number, raw.transaction_index)
     else {
         return Ok(None);
     };
-    let logs = raw.logs.into_iter().map(|log| checked(log, asked, block_hash)).collect::<Result<_, _>>()?;
+    let logs = raw.logs.into_iter().map(|log| checked(log, tx_hash, block_hash)).collect::<Result<_, _>>()?;
     let status = raw.status.map(|status| status.0);
-    Ok(Some(Receipt { status, block_hash, block_number, tx_hash: asked, tx_index, from: raw.from, logs }))
+    Ok(Some(Receipt { status, block_hash, block_number, tx_hash, tx_index, from: raw.from, logs }))
 }
 
 fn checked(log: RawLog, tx: B256, block: B256) -> Result<Log, Malformed> {

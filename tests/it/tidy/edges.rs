@@ -124,6 +124,7 @@ const PURE: &[&str] = &[
     "src/archive/line",
     "src/archive/manifest",
     "src/archive/pack",
+    "src/chain/proof",
     "src/forward/classify",
     "src/forward/schedule",
     "src/ledger/state",
