@@ -57,6 +57,31 @@ pub enum Look {
 pub struct Observations {
     /// Each node's own answer.
     pub nodes: Vec<NodeObservation>,
+    /// The transaction's receipt, proven under the header of one block; whether that block is the chain's is what the
+    /// nodes vote on.
+    pub proven: Option<Proven>,
+    /// Why there is no proof although the chain's receipts can be proven.
+    pub unproven: Option<Unproven>,
+}
+
+/// A receipt that a block commits to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// The receipt. Its block, place, status and logs are proven.
+    pub receipt: Receipt,
+    /// The transaction at the same place, when the block's transactions were proven too: its hash is bound then.
+    pub transaction: Option<proof::Transaction>,
+    /// What shows it to somebody else, the votes still missing.
+    pub bundle: proof::bundle::Bundle,
+}
+
+/// Why something is not proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unproven {
+    /// A kind of block, receipt or transaction that is not understood: nobody's fault.
+    Unsupported,
+    /// What was shown contradicts its own hash or root at every node that was asked.
+    Mismatch,
 }
 
 /// One node's answer.
@@ -79,7 +104,9 @@ pub struct NodeView {
     pub safe: Option<Header>,
     /// Its `finalized` block, when the node knows it.
     pub finalized: Option<Header>,
-    /// The receipt. `None` is "I do not know it", never evidence of absence by itself.
+    /// Whether it was asked for the receipt.
+    pub is_asked: bool,
+    /// The receipt. `None` of a node that was asked is "I do not know it", never evidence of absence by itself.
     pub receipt: Option<Receipt>,
     /// Its block at the height looked at; `None` when it has none there or no height was known.
     pub header_at: Option<Header>,

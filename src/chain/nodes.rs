@@ -8,14 +8,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use chain_config::Tag;
+use chain_config::{ProofMode, Tag};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::proof::{self, ProofRules};
 use super::rpc::{Client, ClientError, Limits, Method, RpcError};
-use super::types::{self, Header, Malformed, Receipt};
+use super::types::{self, Header, Malformed};
 use super::{NodeError, NodeHead, Observations, Observing, Plan, Polled, Polling, Reader};
 use crate::config::ActiveChain;
 use crate::telemetry::Metrics;
@@ -23,9 +24,12 @@ use crate::telemetry::metrics::{self, Chain as ChainLabel, Node as NodeLabel, Rp
 
 mod following;
 mod looking;
+mod proving;
 mod side_by_side;
 
-use following::{Following, Tags};
+use following::Following;
+use looking::Answer;
+use proving::Blocks;
 
 /// Calls in flight to one node; further ones wait in line.
 const NODE_CALLS_MAX: usize = 16;
@@ -56,6 +60,13 @@ struct ChainNodes {
     /// Tags that the policy names beside `finalized`, which is always asked: settlement needs it.
     asks_safe: Option<Tag>,
     nodes: Vec<Node>,
+    /// How receipts are proven.
+    proof: ProofMode,
+    rules: ProofRules,
+    /// Nodes that must agree, and different owners among them.
+    agree: usize,
+    owners: usize,
+    blocks: Blocks,
     /// Between polls of the heads.
     poll: Duration,
     /// One poll at a time.
@@ -71,6 +82,8 @@ struct Node {
     /// When the chain id was last seen to be right.
     identified: Mutex<Option<Instant>>,
     following: Following,
+    /// One call for a block by its height at a time.
+    looking: tokio::sync::Mutex<()>,
 }
 
 // === impl Nodes ===
@@ -139,6 +152,7 @@ impl ChainNodes {
                 calls: Semaphore::new(NODE_CALLS_MAX),
                 identified: Mutex::new(None),
                 following: Following::new(active.chain.reorg_window_blocks),
+                looking: tokio::sync::Mutex::new(()),
             });
         }
         let asks_safe = active.chain.finality.tiers().find_map(|tier| match tier.tag {
@@ -151,6 +165,11 @@ impl ChainNodes {
             genesis: active.chain.genesis,
             asks_safe,
             nodes,
+            proof: active.chain.proof,
+            rules: ProofRules::from(&active.chain),
+            agree: active.agree,
+            owners: active.owners,
+            blocks: Blocks::default(),
             poll: active.poll,
             polling: tokio::sync::Mutex::new(()),
             metrics: metrics.clone(),
@@ -180,7 +199,17 @@ impl ChainNodes {
 
     async fn block(&self, node: &Node, which: Value) -> Result<Option<Header>, NodeError> {
         let raw = self.call(node, Method::Block, json!([which, false])).await?;
-        types::header(&raw).map_err(fault)
+        self.header(&raw)
+    }
+
+    /// Reads a header, and holds it against its hash where the chain's headers can be.
+    fn header(&self, raw: &RawValue) -> Result<Option<Header>, NodeError> {
+        let header = types::header(raw).map_err(fault)?;
+        let is_sealed = match self.proof {
+            ProofMode::Full => matches!(proof::header(raw), Ok(Some(_))),
+            ProofMode::Quorum => false,
+        };
+        Ok(header.map(|header| Header { is_sealed, ..header }))
     }
 
     /// A tag that the node does not know is no answer to the tag, and no fault of the node.
@@ -257,13 +286,11 @@ fn fault(malformed: Malformed) -> NodeError {
     NodeError::Fault(malformed.0)
 }
 
-/// The height that most owners, then most nodes, put the transaction at; the higher one when they are even.
-fn candidate<'a>(
-    answers: impl Iterator<Item = (&'a Node, &'a Result<(Tags, Option<Receipt>), NodeError>)>,
-) -> Option<u64> {
+/// The block that most owners, then most nodes, put the transaction in; the higher one when they are even.
+fn candidate<'a>(answers: impl Iterator<Item = (&'a Node, &'a Result<Answer, NodeError>)>) -> Option<(u64, B256)> {
     let mut blocks: BTreeMap<(u64, B256), Vec<&str>> = BTreeMap::new();
     for (node, answer) in answers {
-        if let Ok((_, Some(receipt))) = answer {
+        if let Ok(Answer { receipt: Some(Some(receipt)), .. }) = answer {
             blocks.entry((receipt.block_number, receipt.block_hash)).or_default().push(&node.owner);
         }
     }
@@ -271,7 +298,7 @@ fn candidate<'a>(
         let distinct: std::collections::BTreeSet<_> = owners.iter().collect();
         (distinct.len(), owners.len())
     };
-    blocks.into_iter().max_by_key(|((number, _), owners)| (support(owners), *number)).map(|((number, _), _)| number)
+    blocks.into_iter().max_by_key(|((number, _), owners)| (support(owners), *number)).map(|(block, _)| block)
 }
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ pub enum Method {
     Block,
     /// `eth_getBlockByHash`
     BlockByHash,
+    /// `eth_getBlockReceipts`
+    BlockReceipts,
     /// `eth_getTransactionCount`
     TransactionCount,
 }
@@ -61,6 +63,7 @@ impl Method {
             Self::Receipt => "eth_getTransactionReceipt",
             Self::Block => "eth_getBlockByNumber",
             Self::BlockByHash => "eth_getBlockByHash",
+            Self::BlockReceipts => "eth_getBlockReceipts",
             Self::TransactionCount => "eth_getTransactionCount",
         }
     }

@@ -59,6 +59,8 @@ pub struct Header {
     pub parent: B256,
     /// Unix seconds.
     pub timestamp: u64,
+    /// Whether its fields were hashed and gave `hash`; false too where that is not tried.
+    pub is_sealed: bool,
 }
 
 /// An answer that is not what was asked for.
@@ -199,6 +201,7 @@ pub fn header(raw: &RawValue) -> Result<Option<Header>, Malformed> {
         hash: raw.hash,
         parent: raw.parent_hash,
         timestamp: raw.timestamp.0,
+        is_sealed: false,
     }))
 }
 

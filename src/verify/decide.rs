@@ -22,6 +22,7 @@ use crate::model::{Anchor, Basis, Check, Claim, Code, EventState, Sender, Vote};
 mod charge;
 mod lost;
 mod payment;
+mod shown;
 mod waiting;
 mod watch;
 
@@ -139,6 +140,8 @@ pub struct Moved {
     pub slots: Vec<ClaimedSlot>,
     /// As when it was confirmed.
     pub joins_by: Option<JoinKey>,
+    /// What proves it, JSON.
+    pub evidence: Option<String>,
     /// When to look again in any case.
     pub due_us: i64,
     /// For the trace.
@@ -162,6 +165,8 @@ pub struct Confirmation {
     pub joins_by: Option<JoinKey>,
     /// Who sent the transaction.
     pub sender: Option<Sender>,
+    /// What proves it, JSON.
+    pub evidence: Option<String>,
     /// What it puts at risk until its block is final.
     pub exposure: Option<Exposure>,
     /// When it was retracted before and is back.
@@ -411,6 +416,7 @@ fn plain(code: Code, content: Content) -> Decision {
         expectation: None,
         joins_by: None,
         sender: None,
+        evidence: None,
         exposure: None,
         back: None,
         content,

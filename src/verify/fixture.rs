@@ -236,7 +236,7 @@ pub(crate) fn anchor() -> Anchor {
 // === what nodes say ===
 
 pub(crate) fn header(number: u64, hash: B256) -> Header {
-    Header { number, hash, parent: B256::repeat_byte(0x0f), timestamp: BLOCK_TIME }
+    Header { number, hash, parent: B256::repeat_byte(0x0f), timestamp: BLOCK_TIME, is_sealed: true }
 }
 
 pub(crate) fn receipt(logs: Vec<Log>) -> Receipt {
@@ -251,6 +251,7 @@ pub(crate) fn view(head: u64, tags: Option<u64>, receipt: Receipt) -> NodeView {
         safe: tag,
         finalized: tag,
         header_at: Some(header(receipt.block_number, receipt.block_hash)),
+        is_asked: true,
         receipt: Some(receipt),
         nonce: None,
     }
@@ -264,7 +265,7 @@ pub(crate) fn seen(answers: Vec<Result<NodeView, NodeError>>) -> Observations {
         owner: (*owner).to_owned(),
         answer,
     });
-    Observations { nodes: nodes.collect() }
+    Observations { nodes: nodes.collect(), ..Observations::default() }
 }
 
 /// The heads that these nodes show.

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::B256;
 
-use crate::chain::{Header, NodeError, NodeHead, NodeObservation, NodeView, Observations, Receipt};
+use crate::chain::proof::{self, bundle::Bundle};
+use crate::chain::{Header, NodeError, NodeHead, NodeObservation, NodeView, Observations, Proven, Receipt, Unproven};
 use crate::config::ActiveChain;
 use crate::model::{Anchor, Code, Sender, Vote, VoteKind};
 
@@ -55,8 +56,36 @@ pub struct Anchored {
     pub votes: Vec<Vote>,
     /// Nodes that contradict: small amounts go on, large ones wait for the chain's own finality.
     pub dissent: usize,
-    /// Who sent the transaction, when that was seen.
+    /// Who sent the transaction, when that was seen. The sender is what nodes say, the nonce is proven.
     pub sender: Option<Sender>,
+    /// The transaction itself, where the block's transactions were proven.
+    pub transaction: Option<proof::Transaction>,
+    /// What the receipt rests on.
+    pub method: Method,
+    /// What shows it to somebody else, where it was proven; the votes are still missing.
+    pub bundle: Option<Bundle>,
+}
+
+/// What a receipt rests on beside the votes on its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// It is under the block's own root.
+    ReceiptsRoot,
+    /// Enough nodes say the same of it: the chain's receipts cannot be proven.
+    Quorum,
+    /// The same on a chain whose receipts can be proven, and every node's answer contradicted its own hash.
+    QuorumForMismatch,
+}
+
+impl Method {
+    /// As messages name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReceiptsRoot => "receipts_root",
+            Self::Quorum | Self::QuorumForMismatch => "quorum",
+        }
+    }
 }
 
 /// Where a transaction is.
@@ -139,8 +168,14 @@ impl Policy {
 #[must_use]
 pub fn locate(policy: Policy, chain_id: u64, seen: &Observations) -> Located {
     let views = views(seen);
-    let best = best_statement(&views);
-    let votes = votes(seen, |view| receipt_vote(policy, best, view));
+    let proven = seen.proven.as_ref().and_then(|proven| proven_statement(&views, proven));
+    let best = proven.or_else(|| best_statement(&views));
+    // Where the block's transactions are proven too, its hash says all that a receipt could.
+    let is_bound = proven.is_some() && seen.proven.as_ref().is_some_and(|proven| proven.transaction.is_some());
+    let votes = votes(seen, |view| match best {
+        Some((header, _)) if is_bound => header_vote(policy, view, header.number, header.hash),
+        _ => receipt_vote(policy, best, view),
+    });
     let waiting = |code| Located::Waiting { code, votes: votes.clone() };
     if !policy.is_met(views.iter().map(|(node, _)| *node)) {
         return waiting(unusable(policy, seen));
@@ -162,8 +197,27 @@ pub fn locate(policy: Policy, chain_id: u64, seen: &Observations) -> Located {
             block_timestamp: header.timestamp,
         };
         let (standing, dissent) = (standing(policy, &agree), disagree.len());
+        let transaction = seen.proven.as_ref().filter(|_| is_bound).and_then(|proven| proven.transaction.clone());
+        let nonce = transaction.as_ref().and_then(|transaction| transaction.nonce);
+        let sender = nonce.map(|nonce| Sender { from: receipt.from, nonce });
         let receipt = receipt.clone();
-        return Located::Anchored(Box::new(Anchored { anchor, receipt, standing, votes, dissent, sender: None }));
+        let method = match (proven, seen.unproven) {
+            (Some(_), _) => Method::ReceiptsRoot,
+            (None, Some(Unproven::Mismatch)) => Method::QuorumForMismatch,
+            (None, Some(Unproven::Unsupported) | None) => Method::Quorum,
+        };
+        let bundle = seen.proven.as_ref().filter(|_| proven.is_some()).map(|proven| proven.bundle.clone());
+        return Located::Anchored(Box::new(Anchored {
+            anchor,
+            receipt,
+            transaction,
+            standing,
+            votes,
+            dissent,
+            sender,
+            method,
+            bundle,
+        }));
     }
     if is_absent(policy, &views, best) {
         return waiting(Code::WaitingInclusion);
@@ -186,6 +240,14 @@ fn best_statement<'a>(views: &[Seen<'a>]) -> Option<(&'a Header, &'a Receipt)> {
     let mut all: Vec<_> = statements().map(|(_, statement)| statement).collect();
     all.reverse();
     all.into_iter().max_by_key(|statement| support(*statement))
+}
+
+/// The proven receipt in a block that a node has at its height.
+fn proven_statement<'a>(views: &[Seen<'a>], proven: &'a Proven) -> Option<(&'a Header, &'a Receipt)> {
+    let receipt = &proven.receipt;
+    let headers = views.iter().filter_map(|(_, view)| view.header_at.as_ref());
+    let mut own = headers.filter(|header| header.hash == receipt.block_hash && header.is_sealed);
+    own.next().map(|header| (header, receipt))
 }
 
 fn statement(view: &NodeView) -> Option<(&Header, &Receipt)> {
@@ -226,7 +288,7 @@ fn is_absent(policy: Policy, views: &[Seen<'_>], best: Option<(&Header, &Receipt
         let block = view.header_at.as_ref().map(|header| header.hash);
         let knows_the_block = best.is_some_and(|(header, _)| block == Some(header.hash));
         let is_fresh = highest <= view.head.number.saturating_add(policy.lag_blocks);
-        view.receipt.is_none() && is_fresh && !knows_the_block
+        view.is_asked && view.receipt.is_none() && is_fresh && !knows_the_block
     });
     policy.is_met(ignorant.map(|(node, _)| *node))
 }
@@ -240,6 +302,8 @@ fn unusable(policy: Policy, seen: &Observations) -> Code {
         Code::ChainIdMismatch
     } else if with(|error| matches!(error, NodeError::WrongChain(_) | NodeError::RateLimited)) {
         Code::RpcRateLimited
+    } else if with(|error| !matches!(error, NodeError::Unavailable(_))) {
+        Code::RpcFault
     } else {
         Code::RpcUnavailable
     }

@@ -11,6 +11,8 @@ mod archive;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod demo;

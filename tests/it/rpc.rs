@@ -30,8 +30,17 @@ fn chain(net: &Devnet, urls: &[String]) -> String {
 
 /// A gateway over these nodes, and the backend behind it.
 fn start(net: &Devnet, urls: &[String]) -> (Gateway, Receiver) {
+    start_on(chain(net, urls))
+}
+
+/// The same, comparing what nodes say of a receipt instead of proving it.
+fn start_comparing(net: &Devnet, urls: &[String]) -> (Gateway, Receiver) {
+    start_on(chain(net, urls) + "proof = \"quorum\"\n")
+}
+
+fn start_on(chain: String) -> (Gateway, Receiver) {
     let backend = Receiver::start(&[FORWARD_SECRET]);
-    let setup = Setup { backend: Some(backend.address()), chain: Some(chain(net, urls)), ..Setup::default() };
+    let setup = Setup { backend: Some(backend.address()), chain: Some(chain), ..Setup::default() };
     (Site::new(&setup).start(), backend)
 }
 
@@ -102,7 +111,7 @@ async fn a_node_that_invents_a_recipient_verifies_nothing() {
         }
     });
     let (liar, honest) = (liar.await, Node::honest(net.url()).await);
-    let (gateway, backend) = start(&net, &[liar.url(""), honest.url("")]);
+    let (gateway, backend) = start_comparing(&net, &[liar.url(""), honest.url("")]);
     let invoice = Invoice(1);
     let tx = invoice.pay_to(&net, net.stranger, 3).await;
     let delivery = announce(&net, &gateway, invoice, tx).await;
@@ -123,7 +132,7 @@ async fn a_node_that_invents_an_amount_verifies_nothing() {
         }
     });
     let (liar, honest) = (liar.await, Node::honest(net.url()).await);
-    let (gateway, backend) = start(&net, &[liar.url(""), honest.url("")]);
+    let (gateway, backend) = start_comparing(&net, &[liar.url(""), honest.url("")]);
     let invoice = Invoice(1);
     let tx = invoice.pay_to(&net, net.merchant, 1).await;
     let delivery = announce(&net, &gateway, invoice, tx).await;
@@ -152,7 +161,7 @@ async fn a_node_that_hides_a_payment_refutes_nothing() {
         }
     });
     let (hiding, honest) = (hiding.await, Node::honest(net.url()).await);
-    let (gateway, backend) = start(&net, &[hiding.url(""), honest.url("")]);
+    let (gateway, backend) = start_comparing(&net, &[hiding.url(""), honest.url("")]);
     let invoice = Invoice(1);
     let tx = invoice.pay(&net).await;
     let delivery = announce(&net, &gateway, invoice, tx).await;
@@ -163,4 +172,113 @@ async fn a_node_that_hides_a_payment_refutes_nothing() {
     assert_eq!(backend.received().len(), 0);
     hiding.repents();
     verified(&gateway, &backend, &delivery).await;
+}
+
+/// Receipts that lie about the recipient do not make the root of their block, whoever delivers them.
+#[tokio::test]
+async fn a_node_whose_receipts_do_not_make_the_root_is_at_fault_and_the_others_go_on() {
+    let net = Devnet::start().await.expect("the local chain");
+    let (merchant, stranger) = (hex::encode(net.merchant), hex::encode(net.stranger));
+    let liar = Node::liar(net.url(), move |method, result| {
+        if method.ends_with("Receipt") || method.ends_with("Receipts") {
+            replace(result, &stranger, &merchant);
+        }
+    });
+    let (liar, one, two) = (liar.await, Node::honest(net.url()).await, Node::honest(net.url()).await);
+    let mut chain = chain(&net, &[liar.url(""), one.url(""), two.url("")]);
+    chain = chain.replace("agree = 3", "agree = 2").replace("owners = 3", "owners = 2");
+    let (gateway, backend) = start_on(chain);
+    let invoice = Invoice(1);
+    let tx = invoice.pay_to(&net, net.stranger, 3).await;
+    let delivery = announce(&net, &gateway, invoice, tx).await;
+    let event = gateway.event_in(&delivery, "refuted", "WRONG_RECIPIENT").await;
+    let votes = event["trace"].as_array().and_then(|trace| trace.last()).expect("a trace")["detail"]["votes"].clone();
+    assert_eq!(votes[0]["vote"], "fault", "{votes:#}");
+    assert_eq!(backend.received().len(), 0);
+}
+
+/// Where every node is needed, the one that lied about receipts is not counted; what is told in the end is the truth.
+#[tokio::test]
+async fn an_amount_that_a_node_invents_under_a_true_header_is_never_told() {
+    let net = Devnet::start().await.expect("the local chain");
+    let liar = Node::liar(net.url(), |method, result| {
+        if method.ends_with("Receipts") {
+            // 1 and 3 times 10^18.
+            replace(result, "0de0b6b3a7640000", "29a2241af62c0000");
+        }
+    });
+    let (liar, honest) = (liar.await, Node::honest(net.url()).await);
+    let (gateway, backend) = start(&net, &[liar.url(""), honest.url("")]);
+    let invoice = Invoice(1);
+    let tx = invoice.pay_to(&net, net.merchant, 1).await;
+    let delivery = announce(&net, &gateway, invoice, tx).await;
+    let taken = backend.wait_for_taken(1).await;
+    assert_eq!(taken[0].message["data"]["payment"]["amount_base_units"], "1000000000000000000");
+    let event =
+        gateway.event_when(&delivery, |event| event["state"] == "forwarded" || event["state"] == "settled").await;
+    let codes: Vec<_> = event["trace"].as_array().expect("a trace").iter().map(|entry| entry["code"].clone()).collect();
+    assert!(codes.contains(&Value::from("RPC_FAULT")), "{codes:?}");
+}
+
+/// Its header states the hash of the block and hashes to another one.
+#[tokio::test]
+async fn a_header_that_does_not_hash_to_its_hash_does_not_count() {
+    let net = Devnet::start().await.expect("the local chain");
+    let liar = Node::liar(net.url(), |method, result| {
+        if method.ends_with("ByNumber") && result.is_object() {
+            result["gasUsed"] = Value::from("0x1");
+        }
+    });
+    let (liar, honest) = (liar.await, Node::honest(net.url()).await);
+    let (gateway, backend) = start(&net, &[liar.url(""), honest.url("")]);
+    let invoice = Invoice(1);
+    let tx = invoice.pay(&net).await;
+    let delivery = announce(&net, &gateway, invoice, tx).await;
+    gateway.event_in(&delivery, "undetermined", "RPC_FAULT").await;
+    assert_eq!(backend.received().len(), 0);
+    liar.repents();
+    verified(&gateway, &backend, &delivery).await;
+}
+
+/// A node that does not show a receipt hides nothing: the block that it agrees on commits to it.
+#[tokio::test]
+async fn a_node_that_hides_receipts_hides_no_payment_from_a_proof() {
+    let net = Devnet::start().await.expect("the local chain");
+    let hiding = Node::liar(net.url(), |method, result| {
+        if method.ends_with("Receipt") || method.ends_with("Receipts") {
+            *result = Value::Null;
+        }
+    });
+    let (hiding, honest) = (hiding.await, Node::honest(net.url()).await);
+    let (gateway, backend) = start(&net, &[hiding.url(""), honest.url("")]);
+    let invoice = Invoice(1);
+    let tx = invoice.pay(&net).await;
+    let delivery = announce(&net, &gateway, invoice, tx).await;
+    verified(&gateway, &backend, &delivery).await;
+    assert_eq!(backend.received()[0].message["data"]["verification"]["proof"], "receipts_root");
+}
+
+/// An upgrade adds a field that this build does not know: all nodes agree, and nobody's header hashes to its hash.
+#[tokio::test]
+async fn an_unknown_header_field_holds_large_sums_and_lets_small_ones_go_on_by_the_word_of_enough_nodes() {
+    let net = Devnet::start().await.expect("the local chain");
+    let upgraded = |_: &str, result: &mut Value| {
+        if let Some(block) = result.as_object_mut().filter(|block| block.contains_key("parentHash")) {
+            // As if the hash covered a field that is not read: what is read does not hash to it any more.
+            block.insert("gasUsed".to_owned(), Value::from("0x77"));
+        }
+    };
+    let (one, two) = (Node::liar(net.url(), upgraded).await, Node::liar(net.url(), upgraded).await);
+    let tiers = "finality = [{ up_to_usd = 1000, confirmations = 1 }, { confirmations = 1 }]";
+    let chain = chain(&net, &[one.url(""), two.url("")]).replace("finality = [{ confirmations = 1 }]", tiers);
+    let (gateway, backend) = start_on(chain);
+    let small = Invoice(1);
+    let tx = small.pay(&net).await;
+    let delivery = announce(&net, &gateway, small, tx).await;
+    verified(&gateway, &backend, &delivery).await;
+    assert_eq!(backend.received()[0].message["data"]["verification"]["proof"], "quorum");
+    let large = Invoice(2);
+    let tx = large.pay_to(&net, net.merchant, 5_000).await;
+    let delivery = announce(&net, &gateway, large, tx).await;
+    gateway.event_in(&delivery, "held", "PROOF_MISMATCH").await;
 }

@@ -18,7 +18,7 @@ fn block(number: u64, fork: u8) -> Header {
 /// A block of a fork on a parent of another one.
 fn on(number: u64, fork: u8, parent: u8) -> Header {
     let parent = number.checked_sub(1).map_or(B256::ZERO, |before| hash(before, parent));
-    Header { number, hash: hash(number, fork), parent, timestamp: number }
+    Header { number, hash: hash(number, fork), parent, timestamp: number, is_sealed: false }
 }
 
 fn ring(from: u64, to: u64) -> Ring {

@@ -2,6 +2,7 @@
 //!
 //! A poll asks for headers only, shared by everything that waits: its cost does not grow with the number of payments.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::side_by_side::all;
 use super::{ChainNodes, Node};
 use crate::chain::heads::{Ring, Step, Why};
 use crate::chain::rpc::Method;
-use crate::chain::types::{self, Header};
+use crate::chain::types::Header;
 use crate::chain::{NodeError, NodeHead, Polled};
 
 /// Parents asked for in one poll of one node; a deeper reorganisation goes on with the next poll.
@@ -25,11 +26,16 @@ const FRESH_POLLS: u32 = 2;
 /// And at least for this long.
 const FRESH_MIN: Duration = Duration::from_secs(1);
 
+/// Blocks asked for by height that are remembered.
+const LOOKED_MAX: usize = 256;
+
 /// What is known of one node's chain.
 pub(super) struct Following {
     ring: Mutex<Ring>,
     /// The last poll's outcome and when it was.
     last: Mutex<Option<(Instant, Result<Tags, NodeError>)>>,
+    /// Blocks that were asked for by their height, with when that was.
+    looked: Mutex<BTreeMap<u64, (Instant, Header)>>,
 }
 
 /// A node's head with its tags.
@@ -43,7 +49,7 @@ pub(super) struct Tags {
 impl Following {
     pub(super) fn new(window_blocks: u64) -> Self {
         let window = usize::try_from(window_blocks).unwrap_or(usize::MAX);
-        Self { ring: Mutex::new(Ring::new(window)), last: Mutex::new(None) }
+        Self { ring: Mutex::new(Ring::new(window)), last: Mutex::new(None), looked: Mutex::default() }
     }
 
     /// What the last poll saw, if that is not too long ago.
@@ -55,6 +61,22 @@ impl Following {
     /// The node's block at a height, where its blocks are known without a gap from there to its head.
     pub(super) fn at(&self, number: u64) -> Option<Header> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner).at(number).copied()
+    }
+
+    /// The block that the node was asked for at a height, while that is fresh.
+    pub(super) fn looked(&self, number: u64, fresh: Duration) -> Option<Header> {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.get(&number).filter(|(at, _)| at.elapsed() < fresh).map(|(_, header)| *header)
+    }
+
+    /// Keeps the block that the node was asked for.
+    pub(super) fn keep_looked(&self, header: Header) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if LOOKED_MAX <= looked.len() {
+            // The oldest height is the one that is asked for least.
+            looked.pop_first();
+        }
+        looked.insert(header.number, (Instant::now(), header));
     }
 
     fn keep(&self, tags: Result<Tags, NodeError>) {
@@ -163,7 +185,7 @@ impl ChainNodes {
 
     async fn block_by_hash(&self, node: &Node, hash: B256) -> Result<Option<Header>, NodeError> {
         let raw = self.call(node, Method::BlockByHash, json!([hash, false])).await?;
-        types::header(&raw).map_err(super::fault)
+        self.header(&raw)
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
     }
     let proof = Proof {
         assurance: borne.assurance,
-        method: "quorum",
+        method: anchored.method.as_str(),
         tier: judged.tier.name.clone(),
         finality: judged.finality,
         confirmations: judged.confirmations,

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::payment::{self, Again};
+use super::shown;
 use super::watch::held;
 use super::{Decision, Ground, Moved, Retracting, Seen};
 use crate::chain::Observations;
@@ -26,8 +27,9 @@ pub(super) fn missed(ground: &Ground<'_>, anchor: &Anchor, observations: &Observ
         }
         Located::Anchored(anchored) => match payment::again(ground, &anchored) {
             Again::Same { slots, joins_by, seen } => {
+                let evidence = shown::bundle(&anchored, ground.moment);
                 let due_us = ground.moment.after(IN_ANY_CASE);
-                Decision::Reanchor(Box::new(Moved { anchor: anchored.anchor, slots, joins_by, due_us, seen }))
+                Decision::Reanchor(Box::new(Moved { anchor: anchored.anchor, slots, joins_by, evidence, due_us, seen }))
             }
             Again::Different { code, seen } => {
                 let now = Some(anchored.anchor);

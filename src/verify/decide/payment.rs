@@ -7,7 +7,7 @@ mod checks;
 use checks::{chain_check, match_checks, seen, window};
 
 use super::waiting::{at, deeper};
-use super::{Confirmation, Content, Decision, Ground, Seen};
+use super::{Confirmation, Content, Decision, Ground, Seen, shown};
 use crate::ledger::{ClaimedSlot, Exposure, JoinKey, Proof};
 use crate::message::Payment;
 use crate::model::{
@@ -18,14 +18,15 @@ use crate::verify::claim;
 use crate::verify::diagnosis::{Doubt, check};
 use crate::verify::finality::{self, Gap, Judged};
 use crate::verify::matcher::{self, Found, Outcome, Payer, Query, Rail as Bound, Wanted};
-use crate::verify::quorum::Anchored;
+use crate::verify::quorum::{Anchored, Method};
 use crate::verify::schedule::LONGEST;
 
 /// Micro-dollars in a dollar.
 const MICROS: u64 = 1_000_000;
 
-/// Values up to this go on while a minority of nodes contradicts; larger ones wait for the chain's own finality.
-const DISSENT_UP_TO_USD: u64 = 1_000;
+/// Values up to this go on while a minority of nodes contradicts, or where what nodes show contradicts its own hash;
+/// larger ones wait for the chain's own finality, or for a person.
+const SMALL_UP_TO_USD: u64 = 1_000;
 
 /// Judges a claim against the block that enough nodes agree on.
 pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
@@ -255,6 +256,10 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
         let seen = seen(anchored, &judged, checks);
         return at(Decision::record(EventState::Undetermined, Code::ChainDeepReorg, due_us, seen), anchored);
     }
+    // A small sum goes on by the word of enough nodes; for a large one it is an upgrade to look at, or an attack.
+    if anchored.method == Method::QuorumForMismatch && is_large(&judged) {
+        code = Some(Code::ProofMismatch);
+    }
     if let Some(code) = code {
         let seen = seen(anchored, &judged, checks);
         return at(Decision::record(EventState::Held, code, None, seen), anchored);
@@ -262,7 +267,7 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
     let seen = seen(anchored, &judged, checks);
     let proof = Proof {
         assurance,
-        method: "quorum",
+        method: anchored.method.as_str(),
         tier: judged.tier.name.clone(),
         finality: judged.finality,
         confirmations: judged.confirmations,
@@ -287,8 +292,12 @@ fn judge_depth<'a>(ground: &Ground<'a>, anchored: &Anchored, value: Option<U256>
 
 /// Deep enough by the policy, and yet a minority shows another chain: only small amounts go on.
 fn is_contested(anchored: &Anchored, judged: &Judged<'_>) -> bool {
-    let is_large = judged.tier.up_to_usd.is_none_or(|most| DISSENT_UP_TO_USD < most);
-    0 < anchored.dissent && is_large && judged.finality != crate::model::Finality::Final
+    0 < anchored.dissent && is_large(judged) && judged.finality != crate::model::Finality::Final
+}
+
+/// Of the tiers above small sums.
+fn is_large(judged: &Judged<'_>) -> bool {
+    judged.tier.up_to_usd.is_none_or(|most| SMALL_UP_TO_USD < most)
 }
 
 /// A3 needs a reference that the backend named: a provider's word for it is not proof of what it pays.
@@ -347,6 +356,7 @@ fn confirmation(
         expectation: expectation.map(|stored| (stored.terms.id.clone(), stored.version, found.way)),
         joins_by: join(ground),
         sender: anchored.sender,
+        evidence: shown::bundle(anchored, ground.moment),
         exposure,
         back: None,
         content: Content::Payment(Box::new(payment), Box::new(proof)),

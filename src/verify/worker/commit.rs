@@ -119,7 +119,7 @@ impl Committer {
             trace,
             code: confirmation.code,
             sender: confirmation.sender,
-            evidence: None,
+            evidence: confirmation.evidence,
             exposure: confirmation.exposure,
             destinations,
             render: Box::new(move |sealed| render(sealed, &head, &content, &claimed)),
@@ -190,7 +190,7 @@ impl Committer {
             due_us: Some(moved.due_us),
             wait: Some(wait),
             trace: moved.seen.to_json(),
-            evidence: None,
+            evidence: moved.evidence,
         };
         match self.ledger.reanchor(reanchor).await? {
             Committed::Done => {

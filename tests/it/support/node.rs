@@ -1,8 +1,8 @@
 //! A JSON-RPC node that passes calls on to the real one and may lie about the answers.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,6 +21,8 @@ struct Shared {
     twist: Box<Twist>,
     lies: AtomicBool,
     calls: AtomicUsize,
+    /// Each call's method and first parameter.
+    log: Mutex<Vec<(String, Value)>>,
 }
 
 /// See the module.
@@ -44,6 +46,7 @@ impl Node {
             twist: Box::new(twist),
             lies: AtomicBool::new(true),
             calls: AtomicUsize::new(0),
+            log: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -66,6 +69,17 @@ impl Node {
     pub(crate) fn calls(&self) -> usize {
         self.shared.calls.load(Ordering::SeqCst)
     }
+
+    /// Calls that somebody's payment cost: all but those that follow the chain's heads, whoever pays.
+    pub(crate) fn calls_for_payments(&self) -> Vec<String> {
+        let follows = |(method, first): &&(String, Value)| match method.as_str() {
+            "eth_chainId" | "eth_getBlockByHash" => true,
+            "eth_getBlockByNumber" => ["latest", "safe", "finalized", "0x0"].iter().any(|tag| first == tag),
+            _ => false,
+        };
+        let log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().filter(|call| !follows(call)).map(|(method, first)| format!("{method} {first}")).collect()
+    }
 }
 
 impl Drop for Node {
@@ -76,8 +90,10 @@ impl Drop for Node {
 
 async fn answer(State(shared): State<Arc<Shared>>, call: Bytes) -> String {
     shared.calls.fetch_add(1, Ordering::SeqCst);
-    let method = serde_json::from_slice::<Value>(&call).unwrap_or_default();
-    let method = method.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let asked = serde_json::from_slice::<Value>(&call).unwrap_or_default();
+    let method = asked.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let first = asked.pointer("/params/0").cloned().unwrap_or_default();
+    shared.log.lock().unwrap_or_else(PoisonError::into_inner).push((method.clone(), first));
     let request = shared.client.post(&shared.upstream).header("content-type", "application/json").body(call);
     let mut answer = http::send(request).await.map(|reply| reply.json()).unwrap_or_default();
     if shared.lies.load(Ordering::SeqCst)

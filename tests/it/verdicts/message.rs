@@ -115,7 +115,7 @@ fn verification(block: &Value) {
     let wanted = "verdict code assurance proof tier finality confirmations override votes checks";
     assert_eq!(keys(block), names(wanted));
     assert_eq!((&block["verdict"], &block["code"]), (&json!("confirmed"), &json!("VERIFIED")));
-    assert_eq!((&block["assurance"], &block["proof"]), (&json!("A3"), &json!("quorum")));
+    assert_eq!((&block["assurance"], &block["proof"]), (&json!("A3"), &json!("receipts_root")));
     assert_eq!((&block["override"], &block["tier"]), (&json!(null), &json!("T0")));
     assert!(["soft", "safe", "final"].map(Value::from).contains(&block["finality"]), "{block:#}");
     assert!(1 <= block["confirmations"].as_u64().unwrap());

@@ -1,0 +1,170 @@
+//! Proven blocks: all receipts of one block from one node, held against the header whose hash the votes are on.
+//!
+//! One node has to deliver and cannot lie about what the header commits to. A block is proven once for every payment in
+//! it and kept by its hash, which never changes its meaning. What cannot be proven is told apart: a node that lies is at
+//! fault, and a block of a kind that is not understood is nobody's fault.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alloy_primitives::B256;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{ChainNodes, Node};
+use crate::chain::proof::{self, ProofError, ProvenBlock, ProvenHeader, ProvenTransactions};
+use crate::chain::rpc::Method;
+use crate::chain::types::Header;
+use crate::chain::{NodeError, Proven, Unproven};
+
+/// Proven blocks kept; a full block has some megabytes.
+const BLOCKS_MAX: usize = 64;
+
+/// A block, proven once; whoever asks meanwhile waits for it.
+type Cell = Arc<tokio::sync::Mutex<Option<Arc<Block>>>>;
+
+/// A proven block.
+struct Block {
+    receipts: ProvenBlock,
+    /// None where the kinds of transactions in it are not understood: then other nodes have to name the place.
+    transactions: Option<ProvenTransactions>,
+}
+
+/// The newest proven blocks of a chain.
+#[derive(Default)]
+pub(super) struct Blocks(Mutex<VecDeque<(B256, Cell)>>);
+
+impl Blocks {
+    fn cell(&self, hash: B256) -> Cell {
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = blocks.iter().position(|(known, _)| *known == hash);
+        let found = at.and_then(|at| blocks.remove(at)).unwrap_or_else(|| (hash, Cell::default()));
+        let cell = Arc::clone(&found.1);
+        blocks.push_back(found);
+        if BLOCKS_MAX < blocks.len() {
+            blocks.pop_front();
+        }
+        cell
+    }
+}
+
+/// What came of proving.
+pub(super) enum Attempt {
+    /// The receipt of the transaction, proven.
+    Proven(Box<Proven>),
+    /// The block is proven, and the transaction is not in it.
+    NotInIt,
+    /// Not proven.
+    Unproven(Unproven),
+    /// No node delivered it now.
+    Nothing,
+}
+
+impl ChainNodes {
+    /// Proves the receipt of a transaction in a block that these nodes have. Nodes that delivered what contradicts the
+    /// header are named in `faults` by their place.
+    pub(super) async fn prove(
+        &self,
+        header: &Header,
+        tx_hash: B256,
+        having: &[(usize, Option<&RawValue>)],
+        faults: &mut Vec<(usize, NodeError)>,
+    ) -> Attempt {
+        let cell = self.blocks.cell(header.hash);
+        let mut kept = cell.lock().await;
+        if let Some(block) = kept.as_ref() {
+            return self.attempt(block, tx_hash);
+        }
+        let mut unproven = None;
+        for (at, whole) in having {
+            let Some(node) = self.nodes.get(*at) else { continue };
+            match self.deliver(node, header, *whole).await {
+                Ok(Some(block)) => {
+                    let block = Arc::new(block);
+                    *kept = Some(Arc::clone(&block));
+                    return self.attempt(&block, tx_hash);
+                }
+                Ok(None) => {}
+                Err(Undelivered::Unsupported) => return Attempt::Unproven(Unproven::Unsupported),
+                Err(Undelivered::Lie(what)) => {
+                    unproven = Some(Unproven::Mismatch);
+                    faults.push((*at, NodeError::Fault(what)));
+                }
+            }
+        }
+        unproven.map_or(Attempt::Nothing, Attempt::Unproven)
+    }
+
+    fn attempt(&self, block: &Block, tx_hash: B256) -> Attempt {
+        let Some(receipt) = block.receipts.receipt(&tx_hash) else { return Attempt::NotInIt };
+        let transaction = block.transactions.as_ref().and_then(|all| all.get(&tx_hash)).cloned();
+        let Some(bundle) = block.receipts.bundle(self.chain_id, tx_hash, Vec::new()) else { return Attempt::NotInIt };
+        Attempt::Proven(Box::new(Proven { receipt: receipt.clone(), transaction, bundle }))
+    }
+
+    /// One node's block, as it was shown or as it shows it now; `None` when it does not deliver it now.
+    async fn deliver(
+        &self,
+        node: &Node,
+        header: &Header,
+        whole: Option<&RawValue>,
+    ) -> Result<Option<Block>, Undelivered> {
+        let asked;
+        let raw = match whole {
+            Some(whole) => whole,
+            None => {
+                let height = json!(format!("{:#x}", header.number));
+                let Ok(raw) = self.call(node, Method::Block, json!([height, true])).await else { return Ok(None) };
+                asked = raw;
+                &*asked
+            }
+        };
+        let proven = match proof::header(raw) {
+            Ok(Some(proven)) if proven.hash == header.hash => proven,
+            // It has moved on to another block meanwhile.
+            Ok(_) => return Ok(None),
+            Err(error) => return Err(Undelivered::of(&error)),
+        };
+        let transactions = match proof::transactions(raw, &proven, &self.rules) {
+            Ok(transactions) => transactions,
+            // Some chains' nodes do not show every transaction: then other nodes have to bind the hash, and a lie is
+            // found by them.
+            Err(ProofError::Unsupported(_) | ProofError::RootMismatch { .. }) => None,
+            Err(error) => return Err(Undelivered::of(&error)),
+        };
+        let receipts = self.receipts(node, &proven).await?;
+        Ok(receipts.map(|receipts| Block { receipts, transactions }))
+    }
+
+    async fn receipts(&self, node: &Node, header: &ProvenHeader) -> Result<Option<ProvenBlock>, Undelivered> {
+        // By hash: by number a node could answer from another block.
+        match self.call(node, Method::BlockReceipts, json!([header.hash])).await {
+            Ok(raw) => proof::block_receipts(&raw, header, &self.rules).map_err(|error| Undelivered::of(&error)),
+            Err(_unavailable) => Ok(None),
+        }
+    }
+}
+
+/// Why a node's block is not proven.
+enum Undelivered {
+    /// Nobody's fault.
+    Unsupported,
+    /// What it delivered contradicts itself.
+    Lie(&'static str),
+}
+
+impl Undelivered {
+    fn of(error: &ProofError) -> Self {
+        match error {
+            ProofError::Unsupported(_) => Self::Unsupported,
+            ProofError::Malformed(what) => Self::Lie(what),
+            ProofError::HeaderMismatch { .. } => Self::Lie("its header does not hash to its hash"),
+            ProofError::RootMismatch { what: proof::Root::Receipts, .. } => {
+                Self::Lie("its receipts do not make the root")
+            }
+            ProofError::RootMismatch { what: proof::Root::Transactions, .. } => {
+                Self::Lie("its transactions do not make the root")
+            }
+        }
+    }
+}
