@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use alloy_primitives::B256;
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::*;
@@ -45,6 +46,13 @@ struct Bench {
 
 impl Bench {
     fn start(reader: Scripted) -> Self {
+        let (bench, begin) = Self::still(reader);
+        begin.send(()).unwrap();
+        bench
+    }
+
+    /// A stage that takes nothing before it is told to begin.
+    fn still(reader: Scripted) -> (Self, oneshot::Sender<()>) {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_microsecond(NOW.now_us).unwrap());
         let ledger: Arc<dyn Ledger> = Arc::new(Sqlite::open(&folder.path().join("ledger.db"), &clock).unwrap());
@@ -71,9 +79,15 @@ impl Bench {
             metrics: metrics.clone(),
             wakes: wakes.clone(),
         });
-        let running = task::spawn("verify", worker.run(heard));
+        let (begin, begun) = oneshot::channel();
+        let running = task::spawn("verify", async move {
+            begun.await.unwrap();
+            worker.run(heard).await;
+        });
         let deliveries = std::sync::atomic::AtomicU64::new(0);
-        Self { ledger, evidence, reader, clock, wakes, metrics, stop, running, deliveries, _folder: folder }
+        let bench =
+            Self { ledger, evidence, reader, clock, wakes, metrics, stop, running, deliveries, _folder: folder };
+        (bench, begin)
     }
 
     /// Stores a delivery and takes it in as a claim.
