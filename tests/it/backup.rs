@@ -1,6 +1,7 @@
 //! Backups: taken under load they hold every acknowledgement before them, what was changed in them is named, what was
 //! interrupted is never taken for one, and a restored gateway sends nothing until it is told to.
 
+mod interrupted;
 mod restored;
 
 use std::path::{Path, PathBuf};
@@ -24,8 +25,6 @@ const SENDERS: u64 = 8;
 const BEFORE: usize = 150;
 /// Backups one after the other.
 const BACKUPS: usize = 6;
-/// Times that a backup is interrupted.
-const INTERRUPTIONS: u64 = 6;
 
 /// A command without a gateway.
 fn alone(site: &Site, arguments: &[&str]) -> Told {
@@ -272,40 +271,6 @@ async fn nothing_is_restored_over_anything() {
     std::fs::create_dir_all(empty.data()).expect("made");
     assert_eq!(restore(&empty, &backup).code, Some(0));
     empty.start().terminate();
-}
-
-#[tokio::test]
-async fn a_backup_that_was_killed_is_no_backup() {
-    let site = Site::new(&Setup::default());
-    let mut gateway = site.start();
-    for number in 1..=40 {
-        gateway.stripe(&invoice::card(number)).await.delivery_id();
-    }
-    let folder = site.data().join("backups");
-    let mut interrupted = 0;
-    for round in 0..INTERRUPTIONS {
-        let started = gateway.admin("POST", "/api/v1/jobs", ADMIN_TOKEN, Some(&json!({"kind": "backup"}))).await;
-        assert_eq!(started.status, 202, "{}", started.json());
-        tokio::time::sleep(Duration::from_millis(10 * round * round)).await;
-        drop(gateway.kill());
-        for (name, state) in listed(&site, &folder) {
-            match state.as_str() {
-                "complete" => assert_eq!(verify(&site, &folder.join(name)).code, Some(0)),
-                "unfinished" => {
-                    interrupted += 1;
-                    let other = Site::new(&Setup::default());
-                    restore(&other, &folder.join(name)).fails(4, "no manifest.json");
-                }
-                _ => panic!("{name} is {state}"),
-            }
-        }
-        gateway = site.start();
-    }
-    assert!(0 < interrupted, "none of the kills came in the middle");
-    let (backup, _) = create(&site, &gateway);
-    let states = listed(&site, &folder);
-    assert!(states.iter().all(|(_, state)| state == "complete"), "what was interrupted is cleared: {states:?}");
-    assert_eq!(folder.join(&states[0].0), backup, "the newest first");
 }
 
 #[tokio::test]

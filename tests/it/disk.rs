@@ -17,8 +17,13 @@ const MARGIN_MAX: u64 = 4 << 30;
 /// Between looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// These tests fill the same disk: one at a time.
-static DISK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// These tests fill the same disk: one at a time, also where two checkouts are tested at once.
+fn alone() -> File {
+    let path = std::env::temp_dir().join("tollgate-tests-fill-the-disk.lock");
+    let lock = File::options().create(true).append(true).open(path).expect("a file to lock");
+    lock.lock().expect("the lock");
+    lock
+}
 
 fn free(folder: &Path) -> u64 {
     let disk = statvfs(folder).expect("the disk says");
@@ -58,7 +63,7 @@ async fn until(gateway: &Gateway, status: u16, post: impl AsyncFn() -> Reply) ->
 
 #[tokio::test]
 async fn a_full_disk_refuses_with_a_reason_and_takes_the_providers_retry_once_there_is_room() {
-    let _alone = DISK.lock().await;
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder on the disk of the data");
     let before = free(folder.path());
     let margin = MARGIN_MAX.min(before / 16);
@@ -89,7 +94,7 @@ async fn a_full_disk_refuses_with_a_reason_and_takes_the_providers_retry_once_th
 
 #[tokio::test]
 async fn a_disk_that_fills_makes_stripe_wait_and_leaves_request_network_its_room() {
-    let _alone = DISK.lock().await;
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder on the disk of the data");
     let before = free(folder.path());
     let margin = MARGIN_MAX.min(before / 16);

@@ -250,11 +250,23 @@ async fn everything_arrived(
     let money = messages.values().filter(|one| one.payment_id().is_some()).count();
     assert_eq!(money, run.paid.len(), "payments that nobody made");
     for (subject, event) in events {
-        let shown = gateway.admin("GET", &format!("/api/v1/events/{event}"), ADMIN_TOKEN, None).await;
-        let state = shown.text("/data/state");
-        assert!(matches!(state.as_str(), "forwarded" | "settled"), "{subject:?} is {state}");
+        is_done(gateway, *subject, event).await;
     }
     messages.len()
+}
+
+/// The backend's answer is put on record after it was given.
+async fn is_done(gateway: &Gateway, subject: Subject, event: &str) {
+    let began = Instant::now();
+    loop {
+        let shown = gateway.admin("GET", &format!("/api/v1/events/{event}"), ADMIN_TOKEN, None).await;
+        let state = shown.text("/data/state");
+        if matches!(state.as_str(), "forwarded" | "settled") {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{subject:?} is {state}");
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 fn event_of(received: &Received) -> &str {

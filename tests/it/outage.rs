@@ -17,8 +17,7 @@ const STEPS: u64 = 4;
 const TRIES: usize = 6;
 
 fn site(backend: std::net::SocketAddr) -> Site {
-    let timeout = ("forward", "timeout = \"500ms\"".to_owned());
-    Site::new(&Setup { backend: Some(backend), lines: vec![timeout], ..Setup::default() })
+    Site::new(&Setup { backend: Some(backend), ..Setup::default() })
 }
 
 /// Event ids in the order in which they were posted, by lane.
@@ -49,7 +48,9 @@ fn by_lane(taken: &[Received]) -> BTreeMap<String, Vec<String>> {
 async fn a_backend_that_was_down_in_every_way_gets_everything_once_and_in_order_per_lane() {
     let backend = Receiver::start(&[FORWARD_SECRET]);
     let mut way = Chaos::down(backend.address()).await;
-    let gateway = site(way.address()).start();
+    // Long enough for a backend that is only slow, short enough to wait out one that never answers.
+    let lines = vec![("forward", "timeout = \"3s\"".to_owned())];
+    let gateway = Site::new(&Setup { backend: Some(way.address()), lines, ..Setup::default() }).start();
     let posted = post_all(&gateway).await;
     assert_eq!(posted.len(), usize::try_from(LANES).expect("a count"));
     gateway.says("\"connect\"").await;

@@ -54,15 +54,22 @@ fn each_call(call: &str, action: &str, mut look: impl FnMut(&str, &Run)) {
     // Without a rule that bites: how many such calls there are.
     site.goes_on_with(&left);
     let count = counted(&site.run(Task::Lives, LIFE, "", None), call);
+    let mut met = 0;
     for n in 0..calls.min(count) {
         let nth = 1 + n * count / calls.min(count);
         let again = site.left(&Model::load(&start), Survivors::None);
         site.goes_on_with(&again);
         let rule = action.replace("NTH", &nth.to_string()).replace("NEXT", &(nth + 1).to_string());
         let run = survives(&site, &rule, &before);
-        assert!(faults(&run) != 0, "{rule} met nothing");
+        if faults(&run) == 0 {
+            // RocksDB's own threads make a call more or less, and the last ones may be theirs.
+            assert!(counted(&run, call) < nth, "{rule} met nothing");
+            continue;
+        }
+        met += 1;
         look(&rule, &run);
     }
+    assert!(0 < met, "{action} met nothing");
 }
 
 fn counted(run: &Run, call: &str) -> u64 {

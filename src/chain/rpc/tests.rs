@@ -1,7 +1,7 @@
 use super::*;
 use crate::chain::tests::scripted::{Reply, Scripted};
 
-const LIMITS: Limits = Limits { body_max: 4096, deadline: Duration::from_secs(5) };
+const LIMITS: Limits = Limits { body_max: 4096, deadline: Duration::from_secs(20) };
 
 async fn answer_to(reply: Reply) -> Result<String, RpcError> {
     let node = Scripted::start(move |_, _| reply.clone()).await;
@@ -57,7 +57,8 @@ async fn a_silent_node_costs_one_deadline() {
 
 #[tokio::test]
 async fn a_refused_connection_is_one() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // An address of its own: of 127.0.0.1 the kernel hands out ports all the time.
+    let listener = tokio::net::TcpListener::bind("127.0.0.78:0").await.unwrap();
     let url = Secret::new(format!("http://{}/SECRET-KEY", listener.local_addr().unwrap()));
     drop(listener);
     let client = Client::new(&url, LIMITS).unwrap();

@@ -13,6 +13,9 @@ use crate::ledger::Ledger;
 use crate::task::Wakes;
 use crate::telemetry::Metrics;
 
+/// Rounds of which one has to be quick.
+const ROUNDS: usize = 8;
+
 /// The outcome of the first attempt at a destination.
 async fn first_outcome(destination: crate::config::Destination) -> &'static str {
     let bench = Bench::start(destination, script([message(1, "a")]));
@@ -138,12 +141,20 @@ async fn one_wake_reaches_every_destination() {
     while ledger.looks() < 2 {
         tokio::task::yield_now().await;
     }
-    let began = Instant::now();
-    ledger.add([message(1, "a"), message(2, "b@second")]);
-    wakes.forward.wake();
-    one.wait_for_taken(1).await;
-    two.wait_for_taken(1).await;
-    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    // A busy machine is slow now and then; without the hint each round is.
+    let mut rounds = Vec::new();
+    for (taken, number) in (1..=ROUNDS).zip((1..).step_by(2)) {
+        let began = Instant::now();
+        ledger.add([message(number, "a"), message(number + 1, "b@second")]);
+        wakes.forward.wake();
+        one.wait_for_taken(taken).await;
+        two.wait_for_taken(taken).await;
+        rounds.push(began.elapsed());
+        if began.elapsed() < Duration::from_millis(1500) {
+            break;
+        }
+    }
+    assert!(rounds.last().is_some_and(|last| *last < Duration::from_millis(1500)), "{rounds:?}");
     switch.stop();
     running.await.unwrap();
 }

@@ -108,7 +108,10 @@ async fn a_backend_that_does_not_answer_in_time_is_tried_again() {
     let bench = Bench::live(to, script([message(1, "a")]));
     bench.until_delivered([1]).await;
     let results = bench.stop().await;
-    assert_eq!(outcomes(&results), ["timeout", "ok"]);
+    // On a busy machine the backend may be too slow once more.
+    let told = outcomes(&results);
+    let (last, before) = told.split_last().unwrap();
+    assert!(*last == "ok" && !before.is_empty() && before.iter().all(|one| *one == "timeout"), "{told:?}");
     assert!(results[0].status.is_none() && results[0].latency_ms >= 150, "{:?}", results[0]);
 }
 
