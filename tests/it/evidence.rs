@@ -12,6 +12,10 @@ use serde_json::Value;
 
 use crate::support::gateway::{ADMIN_TOKEN, Gateway, PATIENCE, Setup, Site, VIEWER_TOKEN, text};
 
+mod missing;
+mod proofs;
+mod published;
+
 /// More than is verified when opening.
 const MANY: usize = 70;
 
