@@ -45,8 +45,8 @@ pub enum Look {
     Anchor(Anchor),
     /// Where a transaction is that left its block: as [`Look::Locate`], and how far its sender's nonce has come.
     Search {
-        /// The block that it left.
-        anchor: Anchor,
+        /// The block that it left, where it was forwarded from there.
+        anchor: Option<Anchor>,
         /// Who sent it, when that is known.
         sender: Option<Sender>,
     },

@@ -302,7 +302,7 @@ fn again(event: &DueEvent, purpose: fn(Anchor) -> Purpose, rules: &Rules<'_>, mo
     };
     let purpose = purpose(anchor);
     let look = match purpose {
-        Purpose::Lost(_) | Purpose::Return(_) => Look::Search { anchor, sender: event.sender },
+        Purpose::Lost(_) | Purpose::Return(_) => Look::Search { anchor: Some(anchor), sender: event.sender },
         Purpose::Payment | Purpose::Charge | Purpose::BeforeSending(_) | Purpose::Settlement(_) => Look::Anchor(anchor),
     };
     ask(Plan { chain: chain.clone(), tx_hash: anchor.tx_hash, look }, purpose)
@@ -329,7 +329,12 @@ fn begin_claim(event: &DueEvent, claim: &Claim, rules: &Rules<'_>, moment: &Mome
         (_, Some((chain, active)), Some(tx_hash)) => {
             let known =
                 event.anchor.filter(|anchor| anchor.chain_id == active.chain.chain_id && anchor.tx_hash == tx_hash);
-            let look = known.map_or(Look::Locate, Look::Receipt);
+            let look = match (known, event.sender) {
+                (Some(anchor), _) => Look::Receipt(anchor),
+                // It was in a block once: another transaction may have taken its nonce since.
+                (None, sender @ Some(_)) => Look::Search { anchor: None, sender },
+                (None, None) => Look::Locate,
+            };
             ask(Plan { chain: chain.to_owned(), tx_hash, look }, purpose)
         }
         (Purpose::Charge, _, _) => {

@@ -161,11 +161,12 @@ impl ChainNodes {
 
     async fn look_at_candidate(&self, plan: &Plan, deliverer: Option<usize>, answers: &mut Answers) {
         let known = match plan.look {
-            Look::Anchor(anchor) | Look::Receipt(anchor) | Look::Search { anchor, .. } => Some(anchor.block_number),
+            Look::Anchor(anchor) | Look::Receipt(anchor) => Some(anchor),
+            Look::Search { anchor, .. } => anchor,
             Look::Locate => None,
         };
         let named = candidate(self.nodes.iter().zip(&*answers)).map(|(number, _)| number);
-        if let Some(height) = named.or(known) {
+        if let Some(height) = named.or(known.map(|anchor| anchor.block_number)) {
             self.look_at(height, deliverer, answers).await;
         }
     }

@@ -43,6 +43,9 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
             return refuse(ground, anchored, Doubt { code: Code::ReceiptUnsupported, checks });
         }
     }
+    if is_elsewhere(ground) {
+        return refuse(ground, anchored, Doubt { code: Code::WrongChain, checks });
+    }
     match searched(ground, anchored) {
         Ok(found) => matched(ground, anchored, &found, checks),
         Err(mut doubt) => {
@@ -50,6 +53,13 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
             refuse(ground, anchored, Doubt { code: doubt.code, checks })
         }
     }
+}
+
+/// A transaction on a chain on which its expectation takes no money.
+fn is_elsewhere(ground: &Ground<'_>) -> bool {
+    let here = ground.active.chain.chain_id;
+    let expectation = ground.event.expectation.as_ref();
+    expectation.is_some_and(|stored| stored.terms.accept.iter().all(|accept| accept.chain_id != here))
 }
 
 /// The money in the receipt, or why there is none.

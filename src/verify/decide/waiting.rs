@@ -3,7 +3,7 @@
 use super::{Decision, Ground, Seen, claimed_chains, give_up_at};
 use crate::chain::Observations;
 use crate::ledger::{DueEvent, Wait};
-use crate::model::{Code, EventState};
+use crate::model::{Code, EventState, Sender};
 use crate::verify::finality::{self, Judged};
 use crate::verify::quorum::{self, Anchored, Located, Policy};
 use crate::verify::schedule::{IN_ANY_CASE, Moment};
@@ -29,6 +29,10 @@ pub(super) fn located(
             // Looked for where the expectation takes money, and not there: nowhere else is asked.
             if code == Code::WaitingInclusion && claimed_chains(event, ground.rules).next().is_none() {
                 return Decision::record(EventState::Held, Code::ChainUnsupported, None, seen);
+            }
+            let is_replaced = |sender: Sender| quorum::is_nonce_used(Policy::of(active), sender.nonce, observations);
+            if code == Code::WaitingInclusion && event.sender.is_some_and(is_replaced) {
+                return Decision::record(EventState::Refuted, Code::TxReplaced, None, seen);
             }
             // Only "nobody knows it" ends by itself; that a node cannot be asked says nothing about the payment.
             if code == Code::WaitingInclusion && give_up_at(event, ground.rules, moment).is_none() {

@@ -117,3 +117,20 @@ async fn a_payment_that_is_mined_again_on_the_same_terms_moves_silently() {
     assert_eq!(event["state"], "forwarded", "{event:#}");
     assert_eq!(types(&world.about(&event["event_id"])), ["payment.verified"]);
 }
+
+#[tokio::test]
+async fn a_payment_whose_nonce_another_transaction_took_is_refuted_once_that_is_final() {
+    let world = world().await;
+    // Above a thousand dollars it waits for the chain's own finality.
+    world.expect("order-1", &world.terms(1, "2000")).await;
+    let snapshot = call(&world, "evm_snapshot", json!([])).await;
+    let paid = pay(&world, 1, 2000).await;
+    let delivery = world.rn(&confirmed(1, hash_of(&paid), "2000")).await;
+    world.silent(&delivery, "awaiting_finality", "WAITING_CONFIRMATIONS").await;
+    assert_eq!(call(&world, "evm_revert", json!([snapshot])).await, json!(true));
+    // Another payment under the same nonce.
+    let other = pay(&world, 2, 1).await;
+    assert_ne!(other["transactionHash"], paid["transactionHash"]);
+    world.net.mine(100).await.expect("mined");
+    world.silent(&delivery, "refuted", "TX_REPLACED").await;
+}
