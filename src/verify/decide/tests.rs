@@ -11,6 +11,7 @@ use crate::verify::fixture::*;
 mod charges;
 mod claims;
 mod lost;
+mod reorgs;
 mod windows;
 
 /// Both steps, with the fixture's rules.

@@ -66,6 +66,12 @@ impl World {
         Self { gateway, backend, net }
     }
 
+    /// The same world after a `kill -9` of its gateway and a new start.
+    pub(crate) fn killed(self) -> Self {
+        let Self { gateway, backend, net } = self;
+        Self { gateway: gateway.kill().start(), backend, net }
+    }
+
     /// The backend registers terms that are new.
     pub(crate) async fn expect(&self, id: &str, terms: &Value) {
         let reply = self.gateway.expect(id, terms).await;

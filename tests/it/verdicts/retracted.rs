@@ -134,3 +134,31 @@ async fn a_payment_whose_nonce_another_transaction_took_is_refuted_once_that_is_
     world.net.mine(100).await.expect("mined");
     world.silent(&delivery, "refuted", "TX_REPLACED").await;
 }
+
+/// The gateway is killed right after every step, while it still works on it.
+#[tokio::test]
+async fn killing_the_gateway_at_every_step_of_a_reorganisation_changes_no_outcome() {
+    let world = world().await;
+    world.expect("order-1", &world.terms(1, "12")).await;
+    let snapshot = call(&world, "evm_snapshot", json!([])).await;
+    let paid = pay(&world, 1, 12).await;
+    let delivery = world.rn(&confirmed(1, hash_of(&paid), "12")).await;
+    let world = world.killed();
+    let verified = heard(&world, &delivery, "payment.verified").await.remove(0);
+    let world = world.killed();
+    assert_eq!(call(&world, "evm_revert", json!([snapshot])).await, json!(true));
+    world.net.mine(3).await.expect("mined");
+    let world = world.killed();
+    heard(&world, &delivery, "payment.retracted").await;
+    let world = world.killed();
+    assert_eq!(world.expectation("order-1").await["status"], "open");
+    let again = pay(&world, 1, 12).await;
+    assert_eq!(again["transactionHash"], paid["transactionHash"]);
+    let world = world.killed();
+    let mut messages = heard(&world, &delivery, "payment.reinstated").await;
+    // A kill after the backend took a message and before that was written repeats it, under the same id.
+    messages.dedup_by_key(|message| message["data"]["state_version"].clone());
+    assert_eq!(types(&messages), ["payment.verified", "payment.retracted", "payment.reinstated"]);
+    assert!(messages.iter().all(|message| message["data"]["payment_id"] == verified["data"]["payment_id"]));
+    assert_eq!(world.expectation("order-1").await["status"], "paid");
+}
