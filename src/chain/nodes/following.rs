@@ -34,8 +34,8 @@ pub(super) struct Following {
     ring: Mutex<Ring>,
     /// The last poll's outcome and when it was.
     last: Mutex<Option<(Instant, Result<Tags, NodeError>)>>,
-    /// Blocks that were asked for by their height, with when that was.
-    looked: Mutex<BTreeMap<u64, (Instant, Header)>>,
+    /// Blocks that were asked for by their height, each with the hash of the head that was known before it was asked for.
+    looked: Mutex<BTreeMap<u64, (B256, Header)>>,
 }
 
 /// A node's head with its tags.
@@ -58,25 +58,38 @@ impl Following {
         last.as_ref().filter(|(at, _)| at.elapsed() < fresh).map(|(_, tags)| tags.clone())
     }
 
-    /// The node's block at a height, where its blocks are known without a gap from there to its head.
+    /// The node's block at a height, where its blocks are known without a gap from there to the head of the last poll:
+    /// a block that is not under that head says nothing about depth.
     pub(super) fn at(&self, number: u64) -> Option<Header> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).at(number).copied()
+        let polled = self.polled()?;
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.head().filter(|head| head.hash == polled)?;
+        ring.at(number).copied()
     }
 
-    /// The block that the node was asked for at a height, while that is fresh.
-    pub(super) fn looked(&self, number: u64, fresh: Duration) -> Option<Header> {
+    /// The hash of the head that the last poll saw.
+    pub(super) fn polled(&self) -> Option<B256> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().and_then(|(_, tags)| tags.as_ref().ok()).map(|tags| tags.head.hash)
+    }
+
+    /// The block that the node was asked for at a height, while its head is the one it had then: under another head it
+    /// may have been replaced.
+    pub(super) fn looked(&self, number: u64) -> Option<Header> {
+        let polled = self.polled()?;
         let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.get(&number).filter(|(at, _)| at.elapsed() < fresh).map(|(_, header)| *header)
+        looked.get(&number).filter(|(head, _)| *head == polled).map(|(_, header)| *header)
     }
 
-    /// Keeps the block that the node was asked for.
-    pub(super) fn keep_looked(&self, header: Header) {
+    /// Keeps the block that the node was asked for; `head` was known before it was.
+    pub(super) fn keep_looked(&self, head: Option<B256>, header: Header) {
+        let Some(head) = head else { return };
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if LOOKED_MAX <= looked.len() {
             // The oldest height is the one that is asked for least.
             looked.pop_first();
         }
-        looked.insert(header.number, (Instant::now(), header));
+        looked.insert(header.number, (head, header));
     }
 
     fn keep(&self, tags: Result<Tags, NodeError>) {
@@ -114,10 +127,7 @@ impl ChainNodes {
             if lost.is_deep {
                 polled.deep.push(node.owner.clone());
             }
-            if let Ok(tags) = &tags {
-                polled.heads.push(node.shown(tags));
-            }
-            node.following.keep(tags);
+            polled.heads.extend(tags.ok().map(|tags| node.shown(&tags)));
         }
         self.report(&polled.heads);
         polled
@@ -144,6 +154,12 @@ impl ChainNodes {
     }
 
     async fn poll_node(&self, node: &Node) -> (Result<Tags, NodeError>, Lost) {
+        let (tags, lost) = self.heads_of(node).await;
+        node.following.keep(tags.clone());
+        (tags, lost)
+    }
+
+    async fn heads_of(&self, node: &Node) -> (Result<Tags, NodeError>, Lost) {
         if let Err(error) = self.identify(node).await {
             return (Err(error), Lost::default());
         }

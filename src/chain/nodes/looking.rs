@@ -253,15 +253,15 @@ impl ChainNodes {
         }
         // One call at a time and node: payments of one block ask for the same height.
         let _one = node.looking.lock().await;
-        if let Some(known) = node.following.looked(height, self.fresh()).filter(counts) {
+        if let Some(known) = node.following.looked(height).filter(counts) {
             return Ok((Some(known), None));
         }
-        let is_whole = wanted == Wanted::Whole;
+        let (is_whole, head) = (wanted == Wanted::Whole, node.following.polled());
         let raw = self.call(node, Method::Block, json!([format!("{height:#x}"), is_whole])).await?;
         match self.header(&raw)? {
             Some(header) if header.number != height => Err(NodeError::Fault("header of another height")),
             Some(header) => {
-                node.following.keep_looked(header);
+                node.following.keep_looked(head, header);
                 Ok((Some(header), is_whole.then_some(raw)))
             }
             None => Ok((None, None)),

@@ -46,9 +46,18 @@ fn reader(nodes: &[&Scripted]) -> (Nodes, Metrics) {
     reader_within(LIMITS, nodes)
 }
 
+/// Whose headers are compared as they are: scripted ones hash to nothing.
+fn comparing_reader(nodes: &[&Scripted]) -> (Nodes, Metrics) {
+    reader_of(LIMITS, nodes, ProofMode::Quorum)
+}
+
 fn reader_within(limits: Limits, nodes: &[&Scripted]) -> (Nodes, Metrics) {
+    reader_of(limits, nodes, ProofMode::Full)
+}
+
+fn reader_of(limits: Limits, nodes: &[&Scripted], proof: ProofMode) -> (Nodes, Metrics) {
     let chain = chain_config::Registry::builtin().unwrap().by_id(8453).unwrap().clone();
-    let chain = chain_config::Chain { genesis: None, ..chain };
+    let chain = chain_config::Chain { genesis: None, proof, ..chain };
     let names = [("a", "x"), ("b", "y"), ("c", "z")];
     let mut active = fixture::active(chain, names.get(..nodes.len()).unwrap());
     for (configured, node) in active.nodes.iter_mut().zip(nodes) {
@@ -169,4 +178,33 @@ async fn a_chain_that_is_not_configured_has_no_nodes() {
     let (reader, _) = reader(&[]);
     let other = Plan { chain: "ethereum".to_owned(), ..plan() };
     assert_eq!(reader.observe(other).await, Observations::default());
+}
+
+/// What was seen of a height counts under the head that was known then: a block that was replaced since must not be
+/// taken for the one under the new head.
+#[tokio::test]
+async fn a_block_seen_before_a_poll_says_nothing_after_it() {
+    let replaced = Arc::new(AtomicU64::new(0));
+    let now = Arc::clone(&replaced);
+    let scripted = node(move |method, params| {
+        let is_replaced = now.load(Ordering::SeqCst) == 1;
+        match (method, params[0].as_str()) {
+            ("eth_getBlockByNumber", Some("0x3e8")) if is_replaced => Some(Reply::Result(block(HEIGHT, 0xee))),
+            ("eth_getBlockByNumber", Some("latest")) if is_replaced => Some(Reply::Result(block(HEIGHT + 9, 0x9a))),
+            _ => None,
+        }
+    })
+    .await;
+    let (reader, _) = comparing_reader(&[&scripted]);
+    let look = async || {
+        let plan = Plan { look: Look::Anchor(fixture::anchor()), ..plan() };
+        reader.observe(plan).await.nodes.remove(0).answer.unwrap().header_at.unwrap().hash
+    };
+    let asked = || scripted.calls().len();
+    assert_eq!(look().await, B256::repeat_byte(0xb1));
+    let calls = asked();
+    assert_eq!((look().await, asked()), (B256::repeat_byte(0xb1), calls), "once under one head");
+    replaced.store(1, Ordering::SeqCst);
+    reader.poll("base").await;
+    assert_eq!(look().await, B256::repeat_byte(0xee));
 }
