@@ -26,7 +26,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
 use crate::verify::in_force::InForce;
 use crate::watermark::Watermarks;
-use crate::{backup, forward, seal, verify};
+use crate::{backup, forward, screening, seal, verify};
 
 /// Between looks at a folder that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -68,6 +68,9 @@ pub enum StartError {
     /// A node's URL.
     #[error(transparent)]
     Chain(#[from] NodesError),
+    /// A deny list.
+    #[error(transparent)]
+    Screening(#[from] screening::LoadError),
     /// A destination.
     #[error(transparent)]
     Forward(#[from] forward::BuildError),
@@ -109,6 +112,7 @@ pub struct App {
     ingress: Arc<Ingress>,
     nodes: Arc<Nodes>,
     in_force: InForce,
+    screening: screening::Screening,
     forward: forward::Worker,
     seal: seal::Worker,
     /// Verifies checkpoints.
@@ -147,6 +151,7 @@ impl App {
         let nodes = Arc::new(Nodes::new(&config.chains, metrics.clone())?);
         let in_force = InForce::new(&config.chains);
         in_force.apply(&ledger.finality_overrides().await?, &ledger.cordons().await?);
+        let screening = screening::open(&config.verification.screening, clock.clone(), metrics.clone()).await?;
         let forward = forward::Worker::new(Arc::clone(&ledger), &config, clock.clone(), &metrics, wakes.clone())?;
         let (seal, public_key) = sealing(&config, &clock, &metrics, &evidence, &ledger).await?;
         let public = Listener::bind(config.ingress.listen)?;
@@ -164,6 +169,7 @@ impl App {
             ingress,
             nodes,
             in_force,
+            screening,
             forward,
             seal,
             public_key,
@@ -292,10 +298,12 @@ impl Running {
             evidence: app.evidence.clone(),
             config: Arc::clone(&app.config),
             in_force: app.in_force,
+            deny: app.screening.current(),
             clock: app.clock.clone(),
             metrics: app.metrics.clone(),
             wakes: app.wakes.clone(),
         });
+        task::spawn("screening", app.screening.follow(screening::POLL, admin_stops));
         let (verify_stop, stops) = task::stop();
         let verify = task::spawn("verify", verify.run(stops));
         let intake = intake::Worker::new(

@@ -24,6 +24,7 @@
 //! | [`config`] | files and environment to one checked value |
 //! | [`admin`] | the operators' and the backend's HTTP API |
 //! | [`cli`] | one file a command |
+//! | [`screening`] | deny lists: read, replaced with care |
 //! | [`watermark`] | what little free space means, source by source |
 //! | [`rebuild`] | a new ledger from the log and what is left of the old one |
 //! | [`archive`] | evidence outside the box: files in a directory or a bucket |
@@ -50,6 +51,7 @@ pub mod net;
 pub mod provider;
 pub mod rebuild;
 pub mod retention;
+pub mod screening;
 pub mod seal;
 pub mod task;
 pub mod telemetry;

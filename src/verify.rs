@@ -3,6 +3,7 @@
 //! [`worker`] does the I/O: it takes what is due, asks a [`crate::chain::Reader`], and writes what the pure files say.
 //! Everything else here is pure: [`claim`] reads what a provider asserts into a question, [`quorum`] turns raw answers
 //! of nodes into one block or into doubt, [`matcher`] looks for the money, [`finality`] asks whether it is deep enough,
+//! [`screening`] whether somebody in it is on a deny list,
 //! and [`decide`] puts them together. Doubt is never turned into a yes or a no.
 
 pub mod claim;
@@ -15,6 +16,7 @@ pub mod in_force;
 pub mod matcher;
 pub mod quorum;
 pub mod schedule;
+pub mod screening;
 pub mod worker;
 
 pub use worker::Worker;

@@ -1,9 +1,10 @@
-//! `tollgate check`: validates the whole configuration. Opens no port and no data.
+//! `tollgate check`: validates the whole configuration, and the deny lists that it names. Opens no port and no data.
 
 use std::path::PathBuf;
 
-use super::{Failure, print};
+use super::{Exit, Failure, print};
 use crate::config::{self, Config, Environment, Loaded};
+use crate::screening::{self, list::DenyList};
 
 /// Arguments of `check`.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,7 +24,7 @@ pub struct Args {
 /// Runs it.
 ///
 /// # Errors
-/// Every problem of the configuration, with exit code 2.
+/// Every problem of the configuration, or the first bad deny list, with exit code 2.
 pub fn run(args: &Args, environment: &Environment) -> Result<(), Failure> {
     print(&report(args, environment)?)?;
     Ok(())
@@ -35,11 +36,13 @@ fn report(args: &Args, environment: &Environment) -> Result<String, Failure> {
         return Ok(format!("{:#}\n", config::schema()));
     }
     let Loaded { config, effective } = config::load(&args.config, environment)?;
-    if args.print { Ok(config::effective(&effective)) } else { Ok(summary(&config)) }
+    let denied = screening::read(&config.verification.screening)
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    if args.print { Ok(config::effective(&effective)) } else { Ok(summary(&config, denied.as_deref())) }
 }
 
 /// What would run.
-fn summary(config: &Config) -> String {
+fn summary(config: &Config, denied: Option<&DenyList>) -> String {
     let line = |what: &str, value: String| format!("  {what:<13}{value}\n");
     let mut text = String::from("configuration ok\n");
     text += &line("ingress", config.ingress.listen.to_string());
@@ -52,6 +55,9 @@ fn summary(config: &Config) -> String {
     for (name, chain) in &config.chains {
         let (nodes, agree) = (chain.nodes.len(), chain.agree);
         text += &line("chain", format!("{name} (id {}), {agree} of {nodes} nodes agree", chain.chain.chain_id));
+    }
+    for file in denied.into_iter().flat_map(DenyList::files) {
+        text += &line("deny list", file.to_string());
     }
     for (name, destination) in &config.destinations {
         let how = if destination.url.is_some() { "posts" } else { "waits to be pulled" };

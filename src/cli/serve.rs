@@ -74,7 +74,11 @@ impl From<StartError> for Failure {
                 _ => Exit::Failed,
             },
             StartError::LedgerMissing { .. } | StartError::Rewound(_) => Exit::Evidence,
-            StartError::Seal(_) | StartError::Source(_) | StartError::Chain(_) | StartError::Forward(_) => Exit::Usage,
+            StartError::Seal(_)
+            | StartError::Source(_)
+            | StartError::Chain(_)
+            | StartError::Screening(_)
+            | StartError::Forward(_) => Exit::Usage,
             StartError::Bind(_) | StartError::LedgerSilent(_) => Exit::Failed,
         };
         Self::new(exit, error.to_string())

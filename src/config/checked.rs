@@ -259,6 +259,17 @@ pub struct Verification {
     pub regrace: Duration,
     /// Most US dollars per chain that may be forwarded and not final.
     pub exposure_cap_usd: Option<u64>,
+    /// Addresses that nobody may have in a payment.
+    pub screening: Screening,
+}
+
+/// `[verification.screening]`
+#[derive(Clone, Default)]
+pub struct Screening {
+    /// Deny lists; without any nothing is screened.
+    pub files: Vec<PathBuf>,
+    /// How old a list may be to say that nobody is on it.
+    pub max_age: Duration,
 }
 
 /// A chain that is switched on.

@@ -94,6 +94,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.verification.give_up, Duration::from_secs(86_400));
     assert_eq!(config.verification.twin_grace, Duration::from_secs(600));
     assert_eq!((config.verification.tolerance_abs.as_str(), config.verification.tolerance_bps), ("0", 0));
+    assert!(config.verification.screening.files.is_empty());
+    assert_eq!(config.verification.screening.max_age, Duration::from_secs(48 * 3600));
     let source = &config.sources[0];
     assert_eq!((source.tolerance, source.livemode), (Duration::from_secs(300), true));
     assert_eq!((source.realm.as_str(), source.min_assurance), ("stripe", crate::model::Assurance::A2));

@@ -88,6 +88,10 @@ codes! {
     Reorged = "REORGED", Wait;
     /// No expectation knows this payment yet.
     ExpectationUnknown = "EXPECTATION_UNKNOWN", Wait;
+    /// The deny list is too old to say that nobody in the payment is on it.
+    ScreeningStale = "SCREENING_STALE", Wait;
+    /// Deny lists are configured and there is none to screen by.
+    ScreeningUnavailable = "SCREENING_UNAVAILABLE", Wait;
     /// An error of our own; tried again.
     Internal = "INTERNAL", Wait;
     /// The chain is not configured or cannot be verified.
@@ -106,6 +110,8 @@ codes! {
     ProofMismatch = "PROOF_MISMATCH", Hold;
     /// Several transfers or expectations fit a direct rail.
     AmbiguousMatch = "AMBIGUOUS_MATCH", Hold;
+    /// Somebody in the payment is on a deny list.
+    Sanctioned = "SANCTIONED", Hold;
     /// The chain contradicts what the provider asserts.
     ClaimMismatch = "CLAIM_MISMATCH", Hold;
     /// The off-ramp leg pays a partner, not the merchant.

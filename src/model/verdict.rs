@@ -58,6 +58,8 @@ named! {
         Finality = "finality",
         /// Not already claimed by another payment?
         Uniqueness = "uniqueness",
+        /// Is nobody in it on a deny list?
+        Sanctions = "sanctions",
         /// Does the provider's own statement agree with the chain?
         Claim = "claim",
     }

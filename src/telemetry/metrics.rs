@@ -123,6 +123,10 @@ pub struct Inner {
     pub archived_deliveries: Family<Source, Counter>,
     /// `_retention_failures_total`
     pub retention_failures: Counter,
+    /// `_denylist_age_seconds`: the oldest deny file.
+    pub denylist_age: Seconds,
+    /// `_denylist_refused`: 1 while a deny file on disk is not the one in force.
+    pub denylist_refused: Gauge,
 }
 
 impl std::ops::Deref for Metrics {
@@ -180,6 +184,8 @@ impl Metrics {
             pruned_bytes: Family::default(),
             archived_deliveries: Family::default(),
             retention_failures: Counter::default(),
+            denylist_age: Gauge::default(),
+            denylist_refused: Gauge::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -275,6 +281,8 @@ impl Inner {
         r.register("pruned_bytes", "Bytes of bodies and headers that left the log", self.pruned_bytes.clone());
         r.register("archived_deliveries", "Deliveries that were archived", self.archived_deliveries.clone());
         r.register("retention_failures", "Runs of retention that ended early", self.retention_failures.clone());
+        r.register_with_unit("denylist_age", "Age of the oldest deny file", Unit::Seconds, self.denylist_age.clone());
+        r.register("denylist_refused", "1 while a deny file is refused", self.denylist_refused.clone());
     }
 }
 

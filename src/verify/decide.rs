@@ -18,6 +18,7 @@ use crate::config::{ActiveChain, Source, Verification};
 use crate::ledger::{ClaimedSlot, DueEvent, Exposure, JoinKey, Proof, Reach, Wait};
 use crate::message::{Payment, Retraction};
 use crate::model::{Anchor, Basis, Check, Claim, Code, EventState, Sender, Vote};
+use crate::screening::list::DenyList;
 
 mod charge;
 mod lost;
@@ -40,6 +41,8 @@ pub struct Rules<'a> {
     pub stopped: &'a BTreeSet<String>,
     /// Where each chain stands by the last poll of its heads, by EIP-155 id; none when that is too long ago.
     pub standings: &'a BTreeMap<u64, Standing>,
+    /// The deny list in force; none where none is configured.
+    pub deny: Option<&'a DenyList>,
 }
 
 /// What has to be looked at.

@@ -117,6 +117,7 @@ pub(crate) fn verification() -> Verification {
         twin_grace: Duration::from_secs(600),
         regrace: Duration::from_secs(60),
         exposure_cap_usd: None,
+        screening: crate::config::Screening::default(),
     }
 }
 

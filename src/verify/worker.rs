@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::config::{ActiveChain, Config};
 use crate::ledger::{DueEvent, Ledger};
 use crate::model::EventId;
+use crate::screening::Current;
+use crate::screening::list::DenyList;
 use crate::task::{self, Stop, Wake, Wakes};
 use crate::telemetry::Metrics;
 
@@ -46,6 +48,7 @@ pub struct Worker {
     wakes: Wakes,
     committer: Arc<Committer>,
     in_force: InForce,
+    deny: Current,
 }
 
 /// What a worker works with.
@@ -60,6 +63,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// The chains' rules as operators set them.
     pub in_force: InForce,
+    /// The deny list in force.
+    pub deny: Current,
     /// Time.
     pub clock: Clock,
     /// Instruments.
@@ -103,7 +108,7 @@ impl Worker {
     /// A worker; looks at nothing before [`Worker::run`].
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { ledger, reader, evidence, config, in_force, clock, metrics, wakes } = parts;
+        let Parts { ledger, reader, evidence, config, in_force, deny, clock, metrics, wakes } = parts;
         let committer = Committer {
             hints: config.chains.values().map(|active| (active.chain.chain_id, Wake::default())).collect(),
             ledger: Arc::clone(&ledger),
@@ -113,7 +118,7 @@ impl Worker {
             metrics,
             wakes: wakes.clone(),
         };
-        Self { ledger, reader, config, clock, wakes, committer: Arc::new(committer), in_force }
+        Self { ledger, reader, config, clock, wakes, committer: Arc::new(committer), in_force, deny }
     }
 
     /// Runs until stop is said; then verdicts in the middle of being written are finished and looks are dropped.
@@ -210,12 +215,12 @@ impl Worker {
             }
         };
         let mut groups: Vec<Group> = Vec::new();
-        let ground = Arc::new(self.ground());
+        let (ground, deny) = (Arc::new(self.ground()), self.deny.list());
         for event in due {
             if busy.0.contains_key(&event.event_id) {
                 continue;
             }
-            match decide::begin(&event, &ground.rules(&event), &self.moment()) {
+            match decide::begin(&event, &ground.rules(&event, deny.as_deref()), &self.moment()) {
                 Begun::Decided(decision) => {
                     let id = event.event_id;
                     match self.committer.commit(event, decision).await {
@@ -248,6 +253,7 @@ impl Worker {
     fn start(&self, group: Group, ground: Arc<Ground>, to: mpsc::Sender<Released>, mut stop: Stop) {
         let reader = Arc::clone(&self.reader);
         let (committer, clock) = (Arc::clone(&self.committer), self.clock.clone());
+        let deny = self.deny.clone();
         let events = group.events.iter().map(|(event, _)| event.event_id).collect();
         let mut release = Release { events, tired: HashSet::new(), to };
         drop(task::spawn("verify.look", async move {
@@ -256,8 +262,10 @@ impl Worker {
                 () = stop.wait() => return,
             };
             for (event, question) in group.events {
-                let decision =
-                    decide::conclude(&event, &question, &ground.rules(&event), &observations, &moment(&clock));
+                // As it is now: a list that changed during the look counts.
+                let deny = deny.list();
+                let rules = ground.rules(&event, deny.as_deref());
+                let decision = decide::conclude(&event, &question, &rules, &observations, &moment(&clock));
                 let id = event.event_id;
                 if committer.commit(event, decision).await == Done::Rest {
                     release.tired.insert(id);
@@ -268,7 +276,7 @@ impl Worker {
 }
 
 impl Ground {
-    fn rules(&self, event: &DueEvent) -> Rules<'_> {
+    fn rules<'a>(&'a self, event: &DueEvent, deny: Option<&'a DenyList>) -> Rules<'a> {
         let source = self.config.sources.iter().find(|source| source.name == event.facts.source);
         Rules {
             source,
@@ -276,6 +284,7 @@ impl Ground {
             chains: &self.in_force.chains,
             stopped: &self.in_force.stopped,
             standings: &self.standings,
+            deny,
         }
     }
 }

@@ -51,6 +51,8 @@ mod removed;
 #[cfg(test)]
 mod rpc;
 #[cfg(test)]
+mod screening;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod send;

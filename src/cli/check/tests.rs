@@ -28,6 +28,20 @@ fn print_tells_values_and_hides_secrets() {
 }
 
 #[test]
+fn deny_lists_are_read_and_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("deny.txt");
+    let with_list = format!("{SMALL}[verification.screening]\nfiles = [\"{}\"]\n", list.display());
+    std::fs::write(&list, "0x52908400098527886E0F7030069857D2E4169EE7\n").unwrap();
+    let text = run(&with_list, false).unwrap();
+    assert!(text.contains("deny list    deny.txt of ") && text.contains(" with 1 addresses, sha256 "), "{text}");
+    std::fs::write(&list, "\n\n0x5290\n").unwrap();
+    let failure = run(&with_list, true).unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.message.contains("deny.txt: line 3: expected an address"), "{failure}");
+}
+
+#[test]
 fn problems_end_with_exit_code_2() {
     let failure = run("[ingress]\nmax_body = 1\n", false).unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);

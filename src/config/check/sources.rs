@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use super::refuse_twice;
 use super::server::known;
 use crate::config::checked::{
-    Destination, Encoding, HmacScheme, Provider, Source, SourceSecret, TypeFilter, Verification,
+    Destination, Encoding, HmacScheme, Provider, Screening, Source, SourceSecret, TypeFilter, Verification,
 };
 use crate::config::raw::{File, lifetime, sources};
 use crate::config::read::Reader;
 use crate::config::value::check_signing_key;
 use crate::digest::Algorithm;
+
+/// Deny files: each payment is looked up in all of them.
+const SCREENING_FILES_MAX: usize = 16;
 
 /// Names and paths stand once, and none is the health path.
 pub(super) fn unique(file: &File, reader: &mut Reader<'_>) {
@@ -49,7 +52,23 @@ pub(super) fn verification(file: &File, reader: &mut Reader<'_>) -> Verification
         twin_grace: raw.twin_grace.0,
         regrace: raw.regrace.0,
         exposure_cap_usd: raw.exposure_cap.map(|cap| cap.0),
+        screening: screening(&raw.screening, reader),
     }
+}
+
+/// `[verification.screening]`; whether the files hold lists is for who reads them.
+fn screening(raw: &sources::Screening, reader: &mut Reader<'_>) -> Screening {
+    let key = "verification.screening.files";
+    let files: Vec<_> = raw.files.iter().map(|path| path.0.clone()).collect();
+    if SCREENING_FILES_MAX < files.len() {
+        let message = format!("expected at most {SCREENING_FILES_MAX} files; found {}", files.len());
+        reader.problem(key, message, "put several lists into one file");
+    }
+    if let Some(twice) = (1..).zip(&files).find_map(|(next, path)| files.iter().skip(next).find(|other| *other == path))
+    {
+        reader.problem(key, format!("expected every file once; found {twice:?} twice"), "remove one of the two");
+    }
+    Screening { files, max_age: raw.max_age.0 }
 }
 
 /// `[[sources]]`; one that misses a required key is left out, its problem is noted.

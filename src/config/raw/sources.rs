@@ -4,8 +4,8 @@ use super::lifetime;
 use crate::config::read::Count;
 use crate::config::section::section;
 use crate::config::value::{
-    Algorithm, Block, Decimal, Encoding, Entry, EvmAddress, HeaderName, Label, MinAssurance, Name, Pattern, Pointer,
-    ProviderName, Shed, Span, UrlPath,
+    Algorithm, Block, Decimal, Encoding, Entry, EvmAddress, Folder, HeaderName, Label, MinAssurance, Name, Pattern,
+    Pointer, ProviderName, Shed, Span, UrlPath,
 };
 
 const SECOND: u64 = 1000;
@@ -85,6 +85,16 @@ section! {
         regrace: default Span<0, DAY> = "60s";
         /// Most US dollars per chain that may be forwarded and not final; beyond it a payment waits until it is final.
         exposure_cap: optional Count<1, 1_000_000_000>;
+        /// Addresses that nobody may have in a payment.
+        screening: table Screening;
+    }
+
+    /// `[verification.screening]`
+    struct Screening {
+        /// Deny lists: one 0x address a line, # for comments, or a JSON array of texts; without it nothing is screened.
+        files: list Folder;
+        /// How old a list may be. Beyond it the payments of the two highest tiers wait, others go on with a note.
+        max_age: default Span<HOUR, { 90 * DAY }> = "48h";
     }
 
     /// `[verification.tolerance]`

@@ -94,6 +94,7 @@ pub(super) fn config(destinations: Vec<Destination>) -> Arc<Config> {
             twin_grace: second,
             regrace: second,
             exposure_cap_usd: None,
+            screening: crate::config::Screening::default(),
         },
         chains: BTreeMap::new(),
         destinations: destinations.into_iter().map(|one| (one.name.clone(), one)).collect(),

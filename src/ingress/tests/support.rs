@@ -312,6 +312,7 @@ fn config(folder: &std::path::Path) -> Config {
             twin_grace: Duration::from_secs(600),
             regrace: Duration::from_secs(60),
             exposure_cap_usd: None,
+            screening: config::Screening::default(),
         },
         chains: BTreeMap::new(),
         destinations: BTreeMap::new(),

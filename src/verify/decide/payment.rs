@@ -1,12 +1,13 @@
-//! A claim that must be proven: status, match, window, assurance, depth; in this order, each with its checks.
+//! A claim that must be proven: status, match, deny lists, window, assurance, depth; in this order, each with its checks.
 
 use alloy_primitives::{Address, U256};
 
 mod checks;
+mod screened;
 
 use checks::{chain_check, match_checks, seen, window};
 
-use super::waiting::{at, deeper};
+use super::waiting::{self, at, deeper};
 use super::{Confirmation, Content, Decision, Ground, Seen, shown};
 use crate::ledger::{ClaimedSlot, Exposure, JoinKey, Proof};
 use crate::message::Payment;
@@ -242,9 +243,11 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
     checks.extend(claim::compare(ground.claim, found, symbol, decimals));
     let value = token.and_then(|token| chain_config::usd_micros(found.amount, token));
     let judged = judge_depth(ground, anchored, value);
-    let mut code = None;
+    let screened = screened::judge(ground, anchored, found, judged.tier, &mut checks);
+    let mut code = screened.filter(|code| code.class() == Class::Hold);
     if let Some(stored) = &ground.event.expectation {
-        code = window(stored, anchored.anchor.block_timestamp, &mut checks);
+        let outside = window(stored, anchored.anchor.block_timestamp, &mut checks);
+        code = code.or(outside);
     }
     let assurance = assurance(ground);
     let least = least_assurance(ground);
@@ -275,6 +278,10 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
         return at(Decision::record(EventState::Held, code, None, seen), anchored);
     }
     let seen = seen(anchored, &judged, checks);
+    if let Some(code) = screened {
+        // Nobody can say whether it may go out: a fresh list will.
+        return at(waiting::record(ground.event, code, seen, ground.moment), anchored);
+    }
     let proof = Proof {
         assurance,
         method: anchored.method.as_str(),

@@ -75,6 +75,7 @@ impl Bench {
             evidence: evidence.clone(),
             config,
             in_force,
+            deny: crate::screening::Current::none(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             wakes: wakes.clone(),

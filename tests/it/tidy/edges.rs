@@ -26,12 +26,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("retention", &["archive", "clock", "config", "jobs", "ledger", "task", "telemetry"]),
     ("watermark", &["config", "task", "telemetry"]),
     ("net", &["clock", "config", "task", "telemetry"]),
+    // Deny lists as they lie on disk: verification asks what it is handed, the commands check the files.
+    ("screening", &["clock", "config", "digest", "task", "telemetry"]),
     // Beside the stages: copies decisions into the log and signs it.
     ("seal", &["clock", "config", "ledger", "task", "telemetry"]),
     // Stages.
     ("ingress", &["clock", "config", "digest", "model", "net", "provider", "task", "telemetry", "watermark"]),
     ("intake", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
-    ("verify", &["chain", "clock", "config", "digest", "ledger", "message", "model", "task", "telemetry"]),
+    ("verify", &["chain", "clock", "config", "digest", "ledger", "message", "model", "screening", "task", "telemetry"]),
     ("forward", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
     // The operators' and the backend's API: it reads records and knows no stage. An expectation's request id is
     // normalised as the provider's own claims are.
@@ -133,12 +135,14 @@ const PURE: &[&str] = &[
     "src/model",
     "src/provider",
     "src/rebuild/compare",
+    "src/screening/list",
     "src/verify/claim",
     "src/verify/decide",
     "src/verify/finality",
     "src/verify/matcher",
     "src/verify/quorum",
     "src/verify/schedule",
+    "src/verify/screening",
 ];
 
 /// What pure code cannot need.

@@ -139,6 +139,7 @@ fn rule_33_every_chain_in_question_gets_its_turn_until_one_has_the_transaction()
         chains: &chains,
         stopped: &BTreeSet::new(),
         standings: &BTreeMap::new(),
+        deny: None,
     };
     let lied = crate::model::Claim { network: "matic".to_owned(), ..claim() };
     let mut looked_for = event(Some(lied), Some(expectation()));

@@ -81,6 +81,7 @@ fn a_slow_chain_is_searched_for_ten_blocks() {
         chains: &chains,
         stopped: &BTreeSet::new(),
         standings: &BTreeMap::new(),
+        deny: None,
     };
     for (seconds, is_over) in [(119, false), (120, true)] {
         let event = missed_for(seconds);
