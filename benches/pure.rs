@@ -21,7 +21,7 @@ use tollgate::config::{Provider, Source};
 use tollgate::model::PaymentReference;
 use tollgate::provider::{Verifier, example, interpret, sign};
 use tollgate::verify::events::{TOKEN_PROXY, TRANSFER};
-use tollgate::verify::matcher::{Outcome, Query, Rail, Wanted, reference_topic, search};
+use tollgate::verify::matcher::{Evidence, Outcome, Query, Rail, Reference, Wanted, reference_topic, search};
 
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const PROVIDERS: [Provider; 3] = [Provider::Stripe, Provider::RequestNetwork, Provider::StandardWebhooks];
@@ -104,17 +104,20 @@ fn matching(criterion: &mut Criterion) {
     let chain = registry.chain("base").unwrap();
     let (token, proxy) = (chain.token_named("USDC").unwrap(), chain.contracts.erc20_fee_proxy.first().unwrap());
     let to = Address::repeat_byte(0x42);
-    let topic = reference_topic(&"0x2c3366941274c34c".parse::<PaymentReference>().unwrap());
+    let reference: PaymentReference = "0x2c3366941274c34c".parse().unwrap();
+    let (topic, rail) = (reference_topic(&reference), Rail::Reference(Reference::of(&reference)));
     let wanted = [Wanted { way: 0, token: Some(token.address), recipients: vec![to] }];
-    let query =
-        Query { contracts: &chain.contracts, tokens: &chain.tokens, wanted: &wanted, rail: Rail::Reference(topic) };
+    let query = Query { contracts: &chain.contracts, tokens: &chain.tokens, wanted: &wanted, rail, trace: chain.trace };
     let mut group = criterion.benchmark_group("search");
     for noise in [0_usize, 8, 64, 512] {
         let logs = receipt(noise, token.address, *proxy, to, topic);
-        assert!(matches!(search(&query, &logs), Outcome::Found(_)), "the payment is found among {noise}");
+        assert!(
+            matches!(search(&query, &Evidence::of_logs(&logs)), Outcome::Found(_)),
+            "the payment is found among {noise}"
+        );
         group.throughput(Throughput::Elements(u64::try_from(logs.len()).unwrap()));
         group.bench_function(BenchmarkId::from_parameter(logs.len()), |bencher| {
-            bencher.iter(|| search(&query, black_box(&logs)));
+            bencher.iter(|| search(&query, &Evidence::of_logs(black_box(&logs))));
         });
     }
     group.finish();

@@ -21,7 +21,7 @@ pub(crate) mod tests;
 pub mod types;
 
 pub use nodes::Nodes;
-pub use types::{Header, Log, Receipt};
+pub use types::{CallFrame, CallKind, Header, Log, Receipt, Transaction};
 
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,5 +17,5 @@ pub use event::{EventState, Origin};
 pub use expectation::{Accept, Expectation, ExpectationKey, ExpectationState, Rail, Tolerance};
 pub use identity::{Identity, Part};
 pub use ids::{EventId, PaymentId, WebhookId};
-pub use transfer::{Anchor, Sender, Slot, TransferKey};
+pub use transfer::{Anchor, Sender, Slot, TracePath, TransferKey};
 pub use verdict::{Assurance, Check, CheckName, CheckOutcome, Finality, Vote, VoteKind};

@@ -46,6 +46,8 @@ pub struct Chain {
     pub state_sync_until: Option<u64>,
     /// After this many blocks without it, a transaction that was seen before counts as dropped.
     pub drop_after_blocks: u64,
+    /// Its nodes are asked for call traces, so that coin which a contract passes on can be found.
+    pub trace: bool,
 }
 
 /// How it is proven that a receipt is in a block.
@@ -84,6 +86,18 @@ pub struct Contracts {
     pub erc20_fee_proxy: Vec<Address>,
     /// Request Network's `EthereumFeeProxy`.
     pub eth_fee_proxy: Vec<Address>,
+    /// Request Network's `ERC20Proxy`, without a fee.
+    pub erc20_proxy: Vec<Address>,
+    /// Request Network's `EthereumProxy`, without a fee.
+    pub eth_proxy: Vec<Address>,
+    /// Request Network's `Erc20ConversionProxy`: it runs the fee proxy's code, so the event comes from its own address.
+    pub erc20_conversion_proxy: Vec<Address>,
+    /// Request Network's `EthConversionProxy`, likewise.
+    pub eth_conversion_proxy: Vec<Address>,
+    /// Request Network's `ERC20CommerceEscrowWrapper`.
+    pub escrow: Vec<Address>,
+    /// Request Network's `ERC20TransferableReceivable`: it runs the fee proxy's code and pays who holds the receivable.
+    pub transferable_receivable: Vec<Address>,
 }
 
 /// Why a symbol names no single token of a chain.

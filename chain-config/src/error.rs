@@ -56,6 +56,10 @@ pub enum Problem {
     Decimals { found: u8 },
     #[error("\"{found}\": {why}")]
     Price { found: String, why: PriceError },
+    #[error("{address} has {found} decimals and the coin that it is a view of {native}; correct one, or the class")]
+    NativeDualDecimals { address: Address, found: u8, native: u8 },
+    #[error("only a token of class fee_on_transfer arrives short; remove credit_received, or set that class")]
+    CreditReceived,
     #[error("{address} is listed twice here; keep one of the two")]
     AddressTwice { address: Address },
     #[error("`{found}` is listed twice here; keep one of the two")]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::chain::{Chain, Names, Native, ProofMode};
+use crate::chain::{Chain, Contracts, Names, Native, ProofMode};
 use crate::error::{Problem, RegistryError};
 use crate::spec::{ChainOverride, TierSpec};
 
@@ -173,6 +173,9 @@ fn finish(
     let state_sync_until = check.range("state_sync_until", over.state_sync_until, limits::MAX_HEIGHT);
     let drop_after = check.range("drop_after_blocks", over.drop_after_blocks, limits::MAX_DROP_AFTER);
 
+    let native = native.or(base.map(|chain| chain.native.clone())).unwrap_or_else(ether);
+    let tokens = check::merged_tokens(base.map_or(&[], |chain| chain.tokens.as_slice()), tokens);
+    check.views_of_the_coin(&tokens, &native);
     let finality = finality.or_else(|| base.map(|chain| chain.finality.clone()));
     let (Some(finality), Some(chain_id), true) = (finality, chain_id, check.is_clean()) else {
         return Err(check.into_problems());
@@ -184,7 +187,7 @@ fn finish(
         name: name.to_owned(),
         chain_id,
         testnet: over.testnet.or(base.map(|chain| chain.testnet)).unwrap_or(false),
-        native: native.or(base.map(|chain| chain.native.clone())).unwrap_or_else(ether),
+        native,
         explorer: explorer.or_else(|| base.and_then(|chain| chain.explorer.clone())),
         block_time_ms,
         head_poll_ms: head_poll_ms.unwrap_or(block_time_ms.max(limits::MIN_DEFAULT_POLL_MS)),
@@ -192,11 +195,8 @@ fn finish(
             request_network: added(base.map(|chain| &chain.names.request_network), names.request_network),
             stripe: added(base.map(|chain| &chain.names.stripe), names.stripe),
         },
-        contracts: crate::Contracts {
-            erc20_fee_proxy: added(base.map(|chain| &chain.contracts.erc20_fee_proxy), contracts.erc20_fee_proxy),
-            eth_fee_proxy: added(base.map(|chain| &chain.contracts.eth_fee_proxy), contracts.eth_fee_proxy),
-        },
-        tokens: check::merged_tokens(base.map_or(&[], |chain| chain.tokens.as_slice()), tokens),
+        contracts: merged_contracts(base.map(|chain| &chain.contracts), contracts),
+        tokens,
         reorg_window_blocks: window.max(finality.max_confirmations().saturating_add(REORG_MARGIN)),
         finality,
         tag_stall_alert_s: tag_stall_alert_s
@@ -206,12 +206,27 @@ fn finish(
         proof: over.proof.or(base.map(|chain| chain.proof)).unwrap_or(ProofMode::Full),
         state_sync_until: state_sync_until.or_else(|| base.and_then(|chain| chain.state_sync_until)),
         drop_after_blocks: drop_after.or(base.map(|chain| chain.drop_after_blocks)).unwrap_or(limits::DROP_AFTER),
+        trace: over.trace.or(base.map(|chain| chain.trace)).unwrap_or(false),
     })
 }
 
 /// The coin of a new chain that names none.
 fn ether() -> Native {
     Native { symbol: "ETH".to_owned(), decimals: 18 }
+}
+
+/// `base` with `more` behind it, kind by kind.
+fn merged_contracts(base: Option<&Contracts>, more: Contracts) -> Contracts {
+    Contracts {
+        erc20_fee_proxy: added(base.map(|all| &all.erc20_fee_proxy), more.erc20_fee_proxy),
+        eth_fee_proxy: added(base.map(|all| &all.eth_fee_proxy), more.eth_fee_proxy),
+        erc20_proxy: added(base.map(|all| &all.erc20_proxy), more.erc20_proxy),
+        eth_proxy: added(base.map(|all| &all.eth_proxy), more.eth_proxy),
+        erc20_conversion_proxy: added(base.map(|all| &all.erc20_conversion_proxy), more.erc20_conversion_proxy),
+        eth_conversion_proxy: added(base.map(|all| &all.eth_conversion_proxy), more.eth_conversion_proxy),
+        escrow: added(base.map(|all| &all.escrow), more.escrow),
+        transferable_receivable: added(base.map(|all| &all.transferable_receivable), more.transferable_receivable),
+    }
 }
 
 /// What was there, then what is new.

@@ -49,6 +49,8 @@ pub struct ChainOverride {
     pub state_sync_until: Option<u64>,
     /// Blocks without a transaction after which it counts as dropped. A new chain: 50.
     pub drop_after_blocks: Option<u64>,
+    /// Ask nodes for call traces, to find coin that a contract passes on; not every node offers them. A new chain: false.
+    pub trace: Option<bool>,
 }
 
 /// The coin of a chain.
@@ -87,6 +89,8 @@ pub struct TokenSpec {
     pub usd: Option<String>,
     /// What is unusual about it; nothing when absent.
     pub class: Option<TokenClass>,
+    /// Of class `fee_on_transfer` only: what arrived is credited when it is less than the proxy says. Absent: held.
+    pub credit_received: Option<bool>,
 }
 
 /// `contracts`.
@@ -97,6 +101,18 @@ pub struct ContractsSpec {
     pub erc20_fee_proxy: Vec<String>,
     /// Request Network's `EthereumFeeProxy`, `0x…`.
     pub eth_fee_proxy: Vec<String>,
+    /// Request Network's `ERC20Proxy`, without a fee, `0x…`.
+    pub erc20_proxy: Vec<String>,
+    /// Request Network's `EthereumProxy`, without a fee, `0x…`.
+    pub eth_proxy: Vec<String>,
+    /// Request Network's `Erc20ConversionProxy`, `0x…`.
+    pub erc20_conversion_proxy: Vec<String>,
+    /// Request Network's `EthConversionProxy`, `0x…`.
+    pub eth_conversion_proxy: Vec<String>,
+    /// Request Network's `ERC20CommerceEscrowWrapper`, `0x…`.
+    pub escrow: Vec<String>,
+    /// Request Network's `ERC20TransferableReceivable`, `0x…`.
+    pub transferable_receivable: Vec<String>,
 }
 
 /// `names`.

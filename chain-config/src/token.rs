@@ -27,6 +27,8 @@ pub struct Token {
     pub usd: Option<UsdPrice>,
     /// What is unusual about how it moves.
     pub class: TokenClass,
+    /// What arrived is credited when it is less than the proxy says; true only of [`TokenClass::FeeOnTransfer`].
+    pub credit_received: bool,
 }
 
 /// How a token differs from a plain ERC-20 (the classes that matter to a receiver of payments).

@@ -38,6 +38,105 @@ const PROXIES: [(&str, &[&str], &[&str]); 11] = [
     ("zksync", &["0x6e28Cc56C2E64c9250f39Cb134686C87dB196532"], &["0xE9A708db0D30409e39810C44cA240fd15cdA9b1a"]),
     ("sepolia", &["0x399F5EE127ce7432E4921a61b8CF52b0af52cbfE"], &["0xe11BF2fDA23bF0A98365e1A4c04A87C9339e8687"]),
 ];
+
+/// Name; ERC-20 and coin proxies without a fee; ERC-20 and coin conversion proxies; escrow; receivables. Current ones
+/// first.
+const OTHERS: [(&str, [&[&str]; 6]); 11] = [
+    (
+        "ethereum",
+        [
+            &["0x5F821c20947Ff9BE22E823edC5B3c709b33121b3"],
+            &[PLAIN_0_3, PLAIN_0_2, "0x37A8f5F64f2a84f2377481537F04D2A59C9f59B6"],
+            &["0xe72Ecea44b6d8B2b3cf5171214D9730E86213cA2", "0x1550A8C4F4E5afC67Ea07e8ac590fdcAdB4bBfb1"],
+            &[CONVERSION_0_2, CONVERSION_0_1],
+            &[],
+            &["0xcE80D17d38cfee8E5E6c682F7712bfb5A04Ae912", "0x6278949d3b4C10569BEB696Ff8864B5c772c740d"],
+        ],
+    ),
+    (
+        "polygon",
+        [
+            &[],
+            &[PLAIN_0_3, PLAIN_0_2],
+            &["0xf0f49873C50765239F6f9534Ba13c4fe16eD5f2E"],
+            &[CONVERSION_0_2, CONVERSION_0_1],
+            &[],
+            &["0xd6C04C5d0e561D94B15622e770045776D4ce3739", "0xA9930c8e4638D9a96a3B73e7ABe73a636F986323"],
+        ],
+    ),
+    (
+        "bnb",
+        [&[], &[PLAIN_0_3, PLAIN_0_2], &["0xbbd9c5D112343A4Aa2bc194245760CaeeaF118Be"], &[CONVERSION_0_2], &[], &[]],
+    ),
+    (
+        "base",
+        [
+            &["0xc31323ea7513799e1e112Dc15a05d5b600Cc357e"],
+            &["0x090D3583e3f5953e2CC758b146f4Ae11f8224ad7"],
+            &["0x8296D56321cf207925a7804E5A8E3F579838e6Ad"],
+            &["0xEdfD8386d5DE52072B4Ad8dC69BBD0bB89f9A1fb"],
+            &["0x9A73b3774183d07d4a2b585B04982F2Ec672B03b"],
+            &[],
+        ],
+    ),
+    (
+        "optimism",
+        [
+            &[],
+            &["0x171Ee0881407d4c0C11eA1a2FB7D5b4cdED71e6e"],
+            &["0x1550A8C4F4E5afC67Ea07e8ac590fdcAdB4bBfb1"],
+            &[CONVERSION_0_2],
+            &[],
+            &[],
+        ],
+    ),
+    (
+        "arbitrum",
+        [&[], &[PLAIN_0_3, PLAIN_0_2], &["0xA5186dec7dC1ec85B42A3cd2Dc8289e248530B07"], &[CONVERSION_0_2], &[], &[]],
+    ),
+    (
+        "avalanche",
+        [&[], &[PLAIN_0_3, PLAIN_0_2], &["0xA5186dec7dC1ec85B42A3cd2Dc8289e248530B07"], &[CONVERSION_0_2], &[], &[]],
+    ),
+    (
+        "gnosis",
+        [
+            &[],
+            &[PLAIN_0_3, PLAIN_0_2],
+            &["0xf0f49873C50765239F6f9534Ba13c4fe16eD5f2E"],
+            &["0x3E3B04e1bF170522a5c5DDE628C4d365c0342239"],
+            &[],
+            &[],
+        ],
+    ),
+    (
+        "celo",
+        [
+            &[],
+            &[PLAIN_0_3, PLAIN_0_2],
+            &["0xf0f49873C50765239F6f9534Ba13c4fe16eD5f2E"],
+            &[CONVERSION_0_2, CONVERSION_0_1],
+            &[],
+            &[],
+        ],
+    ),
+    ("zksync", [&[], &[], &[], &[], &[], &[]]),
+    (
+        "sepolia",
+        [
+            &["0x88Ecc15fDC2985A7926171B938BB2Cd808A5ba40"],
+            &["0x171Ee0881407d4c0C11eA1a2FB7D5b4cdED71e6e"],
+            &["0xaD61121DAfAAe495095Cd466022b519Cb7503a4E"],
+            &["0xc861aE0Cd70b73b0C8F1D62Fa669E6D1d7D7e0aB"],
+            &["0xc9b2eCBc2bfb38908f0Ee59729875959A09E6Ea5"],
+            &["0xB5E53C3d145Cbaa61C7028736A1fF0bC6817A4c5"],
+        ],
+    ),
+];
+const PLAIN_0_3: &str = "0x322F0037d272E980984F89E94Aae43BD0FC065E6";
+const PLAIN_0_2: &str = "0x27c60BE17e853c47A9F1d280B05365f483c2dFAF";
+const CONVERSION_0_2: &str = "0x7Ebf48a26253810629C191b56C3212Fd0D211c26";
+const CONVERSION_0_1: &str = "0xCa3353a15fCb5C83a1Ff64BFf055781aC5c4d2F4";
 const ERC20_0_2: &str = "0x0DfbEe143b42B41eFC5A6F87bFD1fFC78c2f0aC9";
 const ETH_0_2: &str = "0xfCFBcfc4f5A421089e3Df45455F7f4985FE2D6a8";
 const ETH_0_1: &str = "0xC6E23a20C0a1933ACC8E30247B5D1e2215796C1F";
@@ -126,6 +225,23 @@ fn the_proxies_are_request_networks() {
 }
 
 #[test]
+fn the_other_contracts_are_request_networks() {
+    for (name, expected) in OTHERS {
+        let contracts = chain(name).contracts;
+        let kinds = [
+            contracts.erc20_proxy,
+            contracts.eth_proxy,
+            contracts.erc20_conversion_proxy,
+            contracts.eth_conversion_proxy,
+            contracts.escrow,
+            contracts.transferable_receivable,
+        ];
+        let text = kinds.map(|kind| kind.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(text, expected, "{name}");
+    }
+}
+
+#[test]
 fn decimals_are_per_contract() {
     for (name, symbol, decimals) in DECIMALS {
         assert_eq!(chain(name).token_named(symbol).unwrap().decimals, decimals, "{symbol} on {name}");
@@ -200,6 +316,8 @@ fn built_in_chains_are_complete() {
         assert!(!chain.tokens.is_empty(), "{}", chain.name);
         assert_eq!(chain.native.decimals, 18, "{}", chain.name);
         assert_eq!(chain.testnet, chain.name == "sepolia");
+        assert!(!chain.trace, "traces are asked for by whoever has a node that gives them");
+        assert!(chain.tokens.iter().all(|token| !token.credit_received), "{}", chain.name);
         // The one chain whose first block no second source confirmed.
         assert_eq!(chain.genesis.is_none(), chain.name == "zksync");
     }

@@ -114,9 +114,17 @@ fn network_names_are_the_collected() {
 fn contracts_are_the_collected() {
     let Some(facts) = facts("request-network/contracts.json") else { return };
     for chain in Registry::builtin().unwrap().chains() {
-        for (name, ours) in
-            [("ERC20FeeProxy", &chain.contracts.erc20_fee_proxy), ("EthereumFeeProxy", &chain.contracts.eth_fee_proxy)]
-        {
+        let contracts = &chain.contracts;
+        for (name, ours) in [
+            ("ERC20FeeProxy", &contracts.erc20_fee_proxy),
+            ("EthereumFeeProxy", &contracts.eth_fee_proxy),
+            ("ERC20Proxy", &contracts.erc20_proxy),
+            ("EthereumProxy", &contracts.eth_proxy),
+            ("ERC20ConversionProxy", &contracts.erc20_conversion_proxy),
+            ("EthConversionProxy", &contracts.eth_conversion_proxy),
+            ("ERC20CommerceEscrowWrapper", &contracts.escrow),
+            ("ERC20TransferableReceivable", &contracts.transferable_receivable),
+        ] {
             let deployments = list(&facts["contracts"][name], "deployments");
             let here = deployments.iter().filter(|fact| fact["chainId"].as_u64() == Some(chain.chain_id));
             let mut expected = BTreeSet::new();

@@ -3,9 +3,15 @@
 //! Unknown fields are ignored (vendors add them); the fields that are used must have their exact shape, and an answer
 //! must belong to the question. `logIndex` is not read: a log's position is its place in the array.
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+
+mod calls;
+mod transaction;
+
+pub use calls::{CallFrame, CallKind, calls};
+pub use transaction::{Transaction, transaction};
 
 /// One event log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +93,24 @@ fn quantity(text: &str) -> Option<u64> {
     // from_str_radix takes a leading sign, which no quantity has.
     digits.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
     u64::from_str_radix(digits, 16).ok()
+}
+
+/// A quantity of coin: `0x` and at most 256 bits of hexadecimal.
+#[derive(Clone, Copy)]
+struct Coin(U256);
+
+impl<'de> Deserialize<'de> for Coin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        coin(&text).map(Self).ok_or_else(|| serde::de::Error::custom("not a quantity"))
+    }
+}
+
+fn coin(text: &str) -> Option<U256> {
+    let digits = text.strip_prefix("0x").filter(|digits| !digits.is_empty())?;
+    // The parser skips underscores, which no quantity has.
+    digits.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
+    U256::from_str_radix(digits, 16).ok()
 }
 
 #[derive(Deserialize)]

@@ -74,6 +74,7 @@ macro_rules! suite {
             confirm::a_verdict_cannot_break_the_state_table
             confirm::rule_16_partial_completed_excess
             confirm::a_second_way_to_pay_is_excess
+            confirm::dust_is_reported_and_moves_no_state
             backend::a_put_is_created_same_replaced_or_refused
             backend::rule_12_one_open_expectation_a_key
             backend::rule_13_a_direct_expectation_takes_no_older_transfer

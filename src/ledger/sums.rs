@@ -55,6 +55,8 @@ pub fn add(expected: U256, before: U256, amount: U256, tolerance: &Tolerance) ->
     };
     let excess = if most < received { received.saturating_sub(expected) } else { U256::ZERO };
     let (remaining, state) = match step {
+        // Dust: anybody can send it to a known reference. It is money and is reported, but moves nothing.
+        Step::Partial if received <= slack => (expected.saturating_sub(received), ExpectationState::Open),
         Step::Partial => (expected.saturating_sub(received), ExpectationState::Partial),
         Step::Completed | Step::Excess if excess.is_zero() => (U256::ZERO, ExpectationState::Paid),
         Step::Completed | Step::Excess => (U256::ZERO, ExpectationState::Overpaid),
@@ -102,9 +104,10 @@ pub fn add_to(
 #[must_use]
 pub fn standing(standing: Before, ways: &[(U256, U256)], tolerance: &Tolerance) -> ExpectationState {
     let paid_ways = ways.iter().filter(|(_, received)| !received.is_zero()).count();
+    let is_dust = |(expected, received): &(U256, U256)| *received <= slack(*expected, tolerance);
     let over = |(expected, received): &(U256, U256)| *received > expected.saturating_add(slack(*expected, tolerance));
     match standing {
-        Before::Incomplete if paid_ways == 0 => ExpectationState::Open,
+        Before::Incomplete if ways.iter().all(is_dust) => ExpectationState::Open,
         Before::Incomplete => ExpectationState::Partial,
         Before::Complete if paid_ways > 1 || ways.iter().any(over) => ExpectationState::Overpaid,
         Before::Complete => ExpectationState::Paid,

@@ -106,6 +106,8 @@ codes! {
     Late = "LATE", Hold;
     /// Block time before the expectation's `not_before`.
     TooEarly = "TOO_EARLY", Hold;
+    /// It could be paid in coin, and what would show that cannot be proven on this chain.
+    ProofUnsupported = "PROOF_UNSUPPORTED", Hold;
     /// No node's answer hashes to what it states, although they agree: an upgrade of the chain, or a lie by all.
     ProofMismatch = "PROOF_MISMATCH", Hold;
     /// Several transfers or expectations fit a direct rail.

@@ -1,5 +1,6 @@
 //! Payment identity: a transfer on chain can settle one payment only.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,6 +17,8 @@ pub enum Slot {
     Value,
     /// Position of a log inside the receipt.
     Log(u32),
+    /// Place of a call inside the transaction, where a contract passed coin on.
+    Trace(TracePath),
 }
 
 impl fmt::Display for Slot {
@@ -23,13 +26,89 @@ impl fmt::Display for Slot {
         match self {
             Self::Value => f.write_str("value"),
             Self::Log(position) => write!(f, "log:{position}"),
+            Self::Trace(path) => write!(f, "trace:{path}"),
         }
+    }
+}
+
+/// Calls inside each other that a path can name. A payment through wallets and their modules is below ten.
+pub const TRACE_DEPTH_MAX: usize = 32;
+
+/// A call's place: its position among the calls of its caller, after the caller's own place. The transaction itself
+/// has none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TracePath {
+    /// Those behind `depth` are zero.
+    positions: [u16; TRACE_DEPTH_MAX],
+    depth: usize,
+}
+
+impl TracePath {
+    /// A call that the transaction's own makes; none when there are too many to name.
+    #[must_use]
+    pub fn outermost(position: usize) -> Option<Self> {
+        Self { positions: [0; TRACE_DEPTH_MAX], depth: 0 }.inside(position)
+    }
+
+    /// A call that this one makes; none when it is too deep, or there are too many to name.
+    #[must_use]
+    pub fn inside(mut self, position: usize) -> Option<Self> {
+        *self.positions.get_mut(self.depth)? = u16::try_from(position).ok()?;
+        self.depth = self.depth.saturating_add(1);
+        Some(self)
+    }
+
+    fn positions(&self) -> &[u16] {
+        self.positions.get(..self.depth).unwrap_or_default()
+    }
+}
+
+/// In the order in which the calls begin.
+impl Ord for TracePath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.positions().cmp(other.positions())
+    }
+}
+
+impl PartialOrd for TracePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for TracePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, position) in self.positions().iter().enumerate() {
+            write!(f, "{}{position}", if at == 0 { "" } else { "." })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TracePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TracePath({self})")
+    }
+}
+
+impl FromStr for TracePath {
+    type Err = BadSlot;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut path: Option<Self> = None;
+        for word in text.split('.') {
+            let position = word.parse().map_err(|_| BadSlot)?;
+            let inside = path.map_or_else(|| Self::outermost(position), |path| path.inside(position));
+            path = Some(inside.ok_or(BadSlot)?);
+        }
+        // A second spelling of one place would be a second place.
+        path.filter(|path| path.to_string() == text).ok_or(BadSlot)
     }
 }
 
 /// Text that is no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a slot reads `value` or `log:N`")]
+#[error("a slot reads `value`, `log:N` or `trace:N.N`")]
 pub struct BadSlot;
 
 impl FromStr for Slot {
@@ -39,6 +118,7 @@ impl FromStr for Slot {
         match text.split_once(':') {
             None if text == "value" => Ok(Self::Value),
             Some(("log", position)) => position.parse().map(Self::Log).map_err(|_| BadSlot),
+            Some(("trace", path)) => path.parse().map(Self::Trace),
             _ => Err(BadSlot),
         }
     }
@@ -94,3 +174,6 @@ pub struct Anchor {
     /// The block's own time, Unix seconds.
     pub block_timestamp: u64,
 }
+
+#[cfg(test)]
+mod tests;

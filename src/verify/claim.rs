@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 
 use super::diagnosis::check;
 use super::matcher::Found;
@@ -44,14 +44,16 @@ pub fn compare(claim: &Claim, found: &Found, symbol: &str, decimals: u8) -> Vec<
     let outcome = |same: bool| if same { CheckOutcome::Pass } else { CheckOutcome::Note };
     let mut checks = Vec::new();
     if let Some(amount) = &claim.amount {
-        let same = base_units(amount, decimals) == Some(found.amount);
         let proven = chain_config::amount::format(found.amount, decimals);
-        checks.push(check(CheckName::Claim, outcome(same), format!("amount {amount}"), format!("amount {proven}")));
+        let (same, claimed) = match chain_config::amount::parse(amount, decimals) {
+            Ok(claimed) => (claimed == found.amount, format!("amount {amount}")),
+            // A defect of the provider's, and no reason to doubt the chain: what it says decides nothing.
+            Err(_) => (false, format!("amount {amount}, which is no amount of this token")),
+        };
+        checks.push(check(CheckName::Claim, outcome(same), claimed, format!("amount {proven}")));
     }
     if let Some(currency) = &claim.currency {
-        // Request Network's ids read `USDC-base`.
-        let stem = currency.split('-').next().unwrap_or(currency);
-        let same = stem.eq_ignore_ascii_case(symbol);
+        let same = is_symbol(currency, symbol);
         checks.push(check(CheckName::Claim, outcome(same), format!("token {currency}"), format!("token {symbol}")));
     }
     if let (Some(claimed), Some(payer)) = (&claim.payer, found.payer) {
@@ -67,8 +69,10 @@ pub fn address(text: &str) -> Option<Address> {
     text.parse().ok()
 }
 
-fn base_units(amount: &str, decimals: u8) -> Option<U256> {
-    chain_config::amount::parse(amount, decimals).ok()
+/// Whether a provider's word for a token is this symbol. Request Network's ids read `USDC-base`.
+#[must_use]
+pub fn is_symbol(currency: &str, symbol: &str) -> bool {
+    currency.split('-').next().unwrap_or(currency).eq_ignore_ascii_case(symbol)
 }
 
 #[cfg(test)]

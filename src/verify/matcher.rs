@@ -1,18 +1,23 @@
-//! Looks for the money in a receipt: a registered proxy's event gives the reference, the token's
-//! own `Transfer` gives the money, and both are consumed. Pure; never a best effort: what does not fit exactly is not
+//! Looks for the money of one transaction: a registered contract's event gives the reference, the token's own
+//! `Transfer` gives the money, and both are consumed. Pure; never a best effort: what does not fit exactly is not
 //! a match.
 //!
-//! All registered proxies' events are paired first, ours or not, so that one transfer cannot stand for two references.
-
-use std::collections::BTreeSet;
+//! All registered contracts' events are paired first, ours or not, so that one transfer cannot stand for two
+//! references, nor for a reference and a direct payment.
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use chain_config::{Contracts, Token};
+use chain_config::{Contracts, Token, TokenClass};
 
 use super::diagnosis::{self, Doubt};
-use super::events::{self, ProxyEvent, Transfer};
-use crate::chain::Log;
-use crate::model::{Code, PaymentReference};
+use super::events::{Kind, ProxyEvent};
+use crate::chain::{CallFrame, Log, Transaction};
+use crate::model::{PaymentReference, Slot};
+
+mod coin;
+mod rails;
+pub(super) mod reading;
+
+use reading::Reading;
 
 /// One acceptable way to be paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +33,20 @@ pub struct Wanted {
 /// What binds the money to the claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rail {
-    /// Proxies' events with this topic (R1, R2).
-    Reference(B256),
-    /// A plain token transfer (R5), from this payer or, without one, to a recipient that nobody else waits at.
+    /// Events of Request Network's contracts with this reference (R1 to R4).
+    Reference(Reference),
+    /// A plain transfer of a token or of the coin (R5 to R7), from this payer or, without one, to a recipient that
+    /// nobody else waits at.
     Direct(Payer),
+}
+
+/// A payment reference as topics carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference {
+    /// keccak-256 of its bytes.
+    hashed: B256,
+    /// The bytes themselves, left-aligned; only of 8 bytes, because an escrow knows no other.
+    raw: Option<B256>,
 }
 
 /// Who must have paid on a direct rail.
@@ -56,16 +71,38 @@ pub struct Query<'a> {
     pub wanted: &'a [Wanted],
     /// What binds.
     pub rail: Rail,
+    /// Whether calls inside the transaction count (R7): the chain's nodes are asked for traces.
+    pub trace: bool,
 }
 
-/// One log position that a payment uses up.
+/// What is known of a transaction that succeeded. Everything in it must be bound to one block by the caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The receipt's logs, in order.
+    pub logs: &'a [Log],
+    /// The transaction itself; none when it was not asked for.
+    pub transaction: Option<&'a Transaction>,
+    /// Its own call with those inside it; none when it was not asked for.
+    pub calls: Option<&'a CallFrame>,
+}
+
+/// What is not known yet and could hold the money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The transaction: no receipt says what coin goes along.
+    Transaction,
+    /// The calls inside it: coin that a contract passes on leaves no log.
+    Trace,
+}
+
+/// One place of the transaction that a payment uses up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consumed {
-    /// Position of the log in the receipt.
-    pub position: u32,
+    /// Where.
+    pub slot: Slot,
     /// The money it proves; zero for a proxy's event that goes with a transfer.
     pub amount: U256,
-    /// Token; none is native.
+    /// Token, as the way names it; none is native.
     pub token: Option<Address>,
     /// Who received.
     pub recipient: Address,
@@ -76,23 +113,27 @@ pub struct Consumed {
 pub struct Found {
     /// Which way to pay.
     pub way: usize,
-    /// Token; none is native.
+    /// Token, as the way names it: a coin and its token are one money. None is native.
     pub token: Option<Address>,
     /// Who received; the first one, when one reference was paid to several accepted recipients.
     pub recipient: Address,
-    /// Who paid, by the first transfer; unknown for native money.
+    /// Who paid, by the first transfer; unknown for coin that went through a proxy.
     pub payer: Option<Address>,
-    /// The proxy that spoke, on the reference rail.
+    /// The contract that spoke, on the reference rail.
     pub emitter: Option<Address>,
-    /// Sum of the transfers, base units.
+    /// Sum of what arrived, base units.
     pub amount: U256,
+    /// Sum of what the events say; more than the amount where a token took a fee and what arrived is credited.
+    pub stated: U256,
     /// Sum of the proxy's fees, base units; on top, never part of the amount.
     pub fee: U256,
-    /// Positions used up, ascending.
+    /// A conversion proxy spoke: what the money is worth in the request's currency is proven by nothing here.
+    pub fiat_unverified: bool,
+    /// Places used up, ascending.
     pub consumed: Vec<Consumed>,
 }
 
-/// What the receipt holds for the query.
+/// What the transaction holds for the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Money.
@@ -107,32 +148,13 @@ pub fn reference_topic(reference: &PaymentReference) -> B256 {
     keccak256(reference.as_bytes())
 }
 
-/// A registered proxy's event and the transfer that goes with it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pair {
-    pub(super) event: ProxyEvent,
-    /// None for native money, which leaves no log of its own, and where the transfer is missing.
-    pub(super) transfer: Option<Transfer>,
-}
-
-/// Everything in a receipt that has a known shape.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    pub(super) pairs: Vec<Pair>,
-    /// Proxy-shaped events of contracts that are not registered.
-    pub(super) strangers: Vec<ProxyEvent>,
-    pub(super) transfers: Vec<Transfer>,
-    /// Positions of transfers that go with an event.
-    pub(super) paired: BTreeSet<u32>,
-}
-
 /// Looks for the money. The receipt's status is the caller's to check first.
 #[must_use]
-pub fn search(query: &Query<'_>, logs: &[Log]) -> Outcome {
-    let reading = Reading::of(query.contracts, logs);
+pub fn search(query: &Query<'_>, evidence: &Evidence<'_>) -> Outcome {
+    let reading = Reading::of(query, evidence);
     let found = match query.rail {
-        Rail::Reference(topic) => by_reference(query, &reading, topic),
-        Rail::Direct(payer) => direct(query, &reading, payer),
+        Rail::Reference(reference) => rails::by_reference(query, &reading, &reference),
+        Rail::Direct(payer) => rails::direct(query, &reading, payer),
     };
     match found {
         Ok(Some(found)) => Outcome::Found(found),
@@ -141,139 +163,88 @@ pub fn search(query: &Query<'_>, logs: &[Log]) -> Outcome {
     }
 }
 
-// === impl Reading ===
+// === impl Reference ===
 
-impl Reading {
-    pub(super) fn of(contracts: &Contracts, logs: &[Log]) -> Self {
-        let mut reading = Self::default();
-        let mut events = Vec::new();
-        // A receipt of 32 MiB has fewer logs than a u32 counts.
-        for (position, log) in (0_u32..).zip(logs) {
-            reading.transfers.extend(events::transfer(position, log));
-            events.extend(events::proxy_event(position, log));
-        }
-        for event in events {
-            if is_registered(contracts, &event) {
-                let transfer = reading.take_transfer(&event);
-                reading.pairs.push(Pair { event, transfer });
-            } else {
-                reading.strangers.push(event);
-            }
-        }
-        reading
+impl Reference {
+    /// The forms of a reference.
+    #[must_use]
+    pub fn of(reference: &PaymentReference) -> Self {
+        let bytes: Option<[u8; 8]> = reference.as_bytes().try_into().ok();
+        let raw = bytes.map(|bytes| {
+            let mut word = B256::ZERO;
+            word.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+            word
+        });
+        Self { hashed: reference_topic(reference), raw }
     }
 
-    /// The nearest preceding transfer of the token, not yet used, to the same recipient, of the same value.
-    fn take_transfer(&mut self, event: &ProxyEvent) -> Option<Transfer> {
-        let token = event.token?;
-        let nearest = self.transfers.iter().rev().find(|transfer| {
-            transfer.position < event.position
-                && !self.paired.contains(&transfer.position)
-                && (transfer.token, transfer.to, transfer.value) == (token, event.to, event.amount)
-        });
-        let nearest = *nearest?;
-        self.paired.insert(nearest.position);
-        Some(nearest)
+    /// As most contracts emit it.
+    #[must_use]
+    pub const fn hashed(&self) -> B256 {
+        self.hashed
+    }
+
+    /// Whether the event carries it, in the form of its kind.
+    pub(super) fn is_in(&self, event: &ProxyEvent) -> bool {
+        match event.kind {
+            Kind::Token | Kind::Native | Kind::PlainToken | Kind::PlainNative => event.reference == self.hashed,
+            Kind::Escrow => self.is_raw(event.reference),
+        }
+    }
+
+    /// Whether these are the bytes themselves.
+    pub(super) fn is_raw(&self, topic: B256) -> bool {
+        self.raw == Some(topic)
     }
 }
 
-fn is_registered(contracts: &Contracts, event: &ProxyEvent) -> bool {
-    let emitters = match event.token {
-        Some(_) => &contracts.erc20_fee_proxy,
-        None => &contracts.eth_fee_proxy,
-    };
-    emitters.contains(&event.emitter)
+impl<'a> Evidence<'a> {
+    /// What a receipt shows, and nothing else.
+    #[must_use]
+    pub const fn of_logs(logs: &'a [Log]) -> Self {
+        Self { logs, transaction: None, calls: None }
+    }
 }
 
 impl Query<'_> {
-    /// The way to pay that takes this token at this recipient.
-    pub(super) fn way(&self, token: Option<Address>, to: Address) -> Option<&Wanted> {
-        self.wanted.iter().find(|wanted| wanted.token == token && wanted.recipients.contains(&to))
-    }
-}
-
-// === the rails ===
-
-fn by_reference(query: &Query<'_>, reading: &Reading, topic: B256) -> Result<Option<Found>, Code> {
-    let mut sum = None;
-    for pair in reading.pairs.iter().filter(|pair| pair.event.reference == topic) {
-        let event = &pair.event;
-        let Some(wanted) = query.way(event.token, event.to) else { continue };
-        let (event_money, payer) = match (event.token, pair.transfer) {
-            (None, _) => (event.amount, None),
-            (Some(_), Some(transfer)) => (U256::ZERO, Some(transfer.from)),
-            (Some(_), None) => continue,
-        };
-        // Nothing moved: a stranger can make as many of these as he likes.
-        if event.amount.is_zero() {
-            continue;
+    /// What has to be asked for before a no is one. Direct payments in the coin are in no receipt.
+    #[must_use]
+    pub fn needs(&self, evidence: &Evidence<'_>) -> Option<Needs> {
+        match self.rail {
+            Rail::Reference(_) => None,
+            Rail::Direct(_) if !self.wanted.iter().any(|wanted| self.is_coin(wanted.token)) => None,
+            Rail::Direct(_) if evidence.transaction.is_none() => Some(Needs::Transaction),
+            Rail::Direct(_) if self.trace && evidence.calls.is_none() => Some(Needs::Trace),
+            Rail::Direct(_) => None,
         }
-        let slot = |position, amount| Consumed { position, amount, token: event.token, recipient: event.to };
-        let mut consumed = vec![slot(event.position, event_money)];
-        consumed.extend(pair.transfer.map(|transfer| slot(transfer.position, transfer.value)));
-        let one = Found {
-            way: wanted.way,
-            token: event.token,
-            recipient: event.to,
-            payer,
-            emitter: Some(event.emitter),
-            amount: event.amount,
-            fee: event.fee,
-            consumed,
-        };
-        sum = Some(add(sum, one)?);
     }
-    Ok(sum)
-}
 
-/// One claim is one event with one sum: money in two tokens cannot be one.
-fn add(sum: Option<Found>, one: Found) -> Result<Found, Code> {
-    let Some(mut sum) = sum else { return Ok(sorted(one)) };
-    if (sum.way, sum.token) != (one.way, one.token) {
-        return Err(Code::AmbiguousMatch);
+    /// The way to pay that takes this token at this recipient. A coin and its token are one money: the way that names
+    /// what moved comes first, then one that names the other.
+    pub(super) fn way(&self, token: Option<Address>, to: Address) -> Option<&Wanted> {
+        let mut here = self.wanted.iter().filter(|wanted| wanted.recipients.contains(&to));
+        here.clone().find(|wanted| wanted.token == token).or_else(|| here.find(|wanted| self.same(wanted.token, token)))
     }
-    sum.amount = sum.amount.checked_add(one.amount).ok_or(Code::ReceiptUnsupported)?;
-    sum.fee = sum.fee.checked_add(one.fee).ok_or(Code::ReceiptUnsupported)?;
-    sum.consumed.extend(one.consumed);
-    Ok(sorted(sum))
-}
 
-fn sorted(mut found: Found) -> Found {
-    found.consumed.sort_by_key(|consumed| consumed.position);
-    found
-}
-
-fn direct(query: &Query<'_>, reading: &Reading, payer: Payer) -> Result<Option<Found>, Code> {
-    let candidates = reading.transfers.iter().filter(|transfer| {
-        !reading.paired.contains(&transfer.position)
-            && !transfer.value.is_zero()
-            && transfer.from != transfer.to
-            && match payer {
-                Payer::Is(payer) => transfer.from == payer,
-                Payer::Anyone | Payer::Undecidable => true,
-            }
-    });
-    let mut candidates =
-        candidates.filter_map(|transfer| Some((transfer, query.way(Some(transfer.token), transfer.to)?)));
-    let Some((transfer, wanted)) = candidates.next() else { return Ok(None) };
-    if candidates.next().is_some() || payer == Payer::Undecidable {
-        return Err(Code::AmbiguousMatch);
+    /// Whether these are one money.
+    pub(super) fn same(&self, one: Option<Address>, other: Option<Address>) -> bool {
+        one == other || (self.is_coin(one) && self.is_coin(other))
     }
-    let (token, recipient, amount) = (Some(transfer.token), transfer.to, transfer.value);
-    Ok(Some(Found {
-        way: wanted.way,
-        token,
-        recipient,
-        payer: Some(transfer.from),
-        emitter: None,
-        amount,
-        fee: U256::ZERO,
-        consumed: vec![Consumed { position: transfer.position, amount, token, recipient }],
-    }))
+
+    pub(super) fn token(&self, token: Address) -> Option<&Token> {
+        self.tokens.iter().find(|known| known.address == token)
+    }
+
+    fn is_coin(&self, token: Option<Address>) -> bool {
+        let Some(token) = token else { return true };
+        self.token(token).is_some_and(|token| token.class == TokenClass::NativeDual)
+    }
 }
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod built;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

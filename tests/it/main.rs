@@ -43,6 +43,8 @@ mod pause;
 #[cfg(test)]
 mod power;
 #[cfg(test)]
+mod rails;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod rejected;

@@ -11,7 +11,7 @@ use crate::chain::{Chain, Contracts, Names, Native};
 use crate::error::{Problem, RegistryError};
 use crate::finality::{FinalityPolicy, Tier};
 use crate::spec::{ContractsSpec, NamesSpec, NativeSpec, TierSpec, TokenSpec};
-use crate::token::{Token, UsdPrice};
+use crate::token::{Token, TokenClass, UsdPrice};
 
 /// Collects what is wrong with one chain.
 pub(super) struct Checker {
@@ -153,17 +153,37 @@ impl Checker {
             if tokens.iter().any(|token| token.address == address) {
                 self.fail(&key("address"), Problem::AddressTwice { address });
             }
-            let class = spec.class.unwrap_or_default();
-            tokens.push(Token { symbol: spec.symbol.clone(), address, decimals: spec.decimals, usd, class });
+            let (class, credit_received) = (spec.class.unwrap_or_default(), spec.credit_received.unwrap_or(false));
+            if credit_received && class != TokenClass::FeeOnTransfer {
+                self.fail(&key("credit_received"), Problem::CreditReceived);
+            }
+            let (symbol, decimals) = (spec.symbol.clone(), spec.decimals);
+            tokens.push(Token { symbol, address, decimals, usd, class, credit_received });
         }
         tokens
     }
 
+    /// A coin and its token are one money, so one amount of it has to be one number.
+    pub(super) fn views_of_the_coin(&mut self, tokens: &[Token], native: &Native) {
+        let views = tokens.iter().filter(|token| token.class == TokenClass::NativeDual);
+        for token in views.filter(|token| token.decimals != native.decimals) {
+            let (address, found, native) = (token.address, token.decimals, native.decimals);
+            self.fail("tokens", Problem::NativeDualDecimals { address, found, native });
+        }
+    }
+
     pub(super) fn contracts(&mut self, spec: Option<&ContractsSpec>) -> Contracts {
         let Some(spec) = spec else { return Contracts::default() };
+        let mut read = |key: &str, found: &[String]| self.addresses(&format!("contracts.{key}"), found);
         Contracts {
-            erc20_fee_proxy: self.addresses("contracts.erc20_fee_proxy", &spec.erc20_fee_proxy),
-            eth_fee_proxy: self.addresses("contracts.eth_fee_proxy", &spec.eth_fee_proxy),
+            erc20_fee_proxy: read("erc20_fee_proxy", &spec.erc20_fee_proxy),
+            eth_fee_proxy: read("eth_fee_proxy", &spec.eth_fee_proxy),
+            erc20_proxy: read("erc20_proxy", &spec.erc20_proxy),
+            eth_proxy: read("eth_proxy", &spec.eth_proxy),
+            erc20_conversion_proxy: read("erc20_conversion_proxy", &spec.erc20_conversion_proxy),
+            eth_conversion_proxy: read("eth_conversion_proxy", &spec.eth_conversion_proxy),
+            escrow: read("escrow", &spec.escrow),
+            transferable_receivable: read("transferable_receivable", &spec.transferable_receivable),
         }
     }
 

@@ -55,17 +55,19 @@ fn tokens_contracts_and_names_are_added_and_a_known_token_is_replaced() {
     let over = r#"
         tokens = [
             {symbol = "PAY", address = "0x00000000000000000000000000000000000000aa", decimals = 4, usd = "0.25",
-             class = "fee_on_transfer"},
+             class = "fee_on_transfer", credit_received = true},
             {symbol = "USDC", address = "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913", decimals = 6},
         ]
-        contracts = {erc20_fee_proxy = ["0x00000000000000000000000000000000000000bb"]}
+        contracts = {erc20_fee_proxy = ["0x00000000000000000000000000000000000000bb"],
+                     escrow = ["0x00000000000000000000000000000000000000cc"],
+                     transferable_receivable = ["0x00000000000000000000000000000000000000dd"]}
         names = {request_network = ["base-mainnet", "base"]}
     "#;
     let before = registry().chain("base").unwrap().clone();
     let chain = registry().merge("base", &written(over)).unwrap();
     assert_eq!(chain.tokens.len(), before.tokens.len() + 1);
     let pay = chain.token_named("pay").unwrap();
-    assert_eq!((pay.decimals, pay.class), (4, TokenClass::FeeOnTransfer));
+    assert_eq!((pay.decimals, pay.class, pay.credit_received), (4, TokenClass::FeeOnTransfer, true));
     assert_eq!(pay.usd.unwrap().micros(), 250_000);
     let usdc = chain.token(&address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913")).unwrap();
     assert_eq!((usdc.usd, usdc.class), (None, TokenClass::Plain));
@@ -74,6 +76,11 @@ fn tokens_contracts_and_names_are_added_and_a_known_token_is_replaced() {
         [address!("1892196E80C4c17ea5100Da765Ab48c1fE2Fb814"), address!("00000000000000000000000000000000000000bb")]
     );
     assert_eq!(chain.contracts.eth_fee_proxy, before.contracts.eth_fee_proxy);
+    assert_eq!(
+        chain.contracts.escrow,
+        [address!("9A73b3774183d07d4a2b585B04982F2Ec672B03b"), address!("00000000000000000000000000000000000000cc")]
+    );
+    assert_eq!(chain.contracts.transferable_receivable, [address!("00000000000000000000000000000000000000dd")]);
     assert_eq!(chain.names.request_network, ["base", "base-mainnet"]);
 }
 
@@ -86,6 +93,7 @@ fn single_values_replace() {
         block_time_ms: Some(700),
         head_poll_ms: Some(900),
         tag_stall_alert_s: Some(60),
+        trace: Some(true),
         genesis: Some(format!("0x{}", "11".repeat(32))),
         proof: Some(ProofMode::Quorum),
         state_sync_until: Some(7),
@@ -93,7 +101,7 @@ fn single_values_replace() {
         ..ChainOverride::default()
     };
     let chain = registry().merge("base", &over).unwrap();
-    assert!(chain.testnet);
+    assert!(chain.testnet && chain.trace);
     assert_eq!((chain.native.symbol.as_str(), chain.native.decimals), ("XYZ", 9));
     assert_eq!((chain.block_time_ms, chain.head_poll_ms, chain.tag_stall_alert_s), (700, 900, 60));
     assert_eq!(chain.genesis, Some(alloy_primitives::B256::repeat_byte(0x11)));
@@ -194,6 +202,55 @@ fn a_token_or_contract_listed_twice_is_a_mistake() {
     let contracts = r#"contracts = {erc20_fee_proxy = ["0x00000000000000000000000000000000000000aa",
                                                        "0x00000000000000000000000000000000000000aa"]}"#;
     assert_eq!(keys("base", contracts), ["chains.base.contracts.erc20_fee_proxy[1]"]);
+}
+
+#[test]
+fn every_kind_of_contract_is_added_and_checked_under_its_key() {
+    let kinds = [
+        "erc20_fee_proxy",
+        "eth_fee_proxy",
+        "erc20_proxy",
+        "eth_proxy",
+        "erc20_conversion_proxy",
+        "eth_conversion_proxy",
+        "escrow",
+        "transferable_receivable",
+    ];
+    for kind in kinds {
+        let over = format!(r#"contracts = {{{kind} = ["0x00000000000000000000000000000000000000aa"]}}"#);
+        let contracts = serde_json::to_value(registry().merge("base", &written(&over)).unwrap().contracts).unwrap();
+        let last = contracts[kind].as_array().and_then(|all| all.last()).unwrap();
+        assert_eq!(last, "0x00000000000000000000000000000000000000aa", "{kind}");
+        let zero = format!(r#"contracts = {{{kind} = ["0x0000000000000000000000000000000000000000"]}}"#);
+        assert_eq!(keys("base", &zero), [format!("chains.base.contracts.{kind}[0]")]);
+    }
+}
+
+#[test]
+fn only_a_token_that_takes_a_fee_can_be_credited_short() {
+    let token = |class: &str| {
+        format!(
+            r#"tokens = [{{symbol = "T", address = "0x00000000000000000000000000000000000000aa", decimals = 6,
+               class = "{class}", credit_received = true}}]"#
+        )
+    };
+    assert!(registry().merge("base", &written(&token("fee_on_transfer"))).is_ok());
+    assert_eq!(keys("base", &token("plain")), ["chains.base.tokens[0].credit_received"]);
+    assert_eq!(problem("base", &token("rebasing")), Problem::CreditReceived);
+}
+
+#[test]
+fn a_view_of_the_coin_has_the_coins_decimals() {
+    let token = |decimals: u8| {
+        format!(
+            r#"tokens = [{{symbol = "WETH", address = "0x00000000000000000000000000000000000000aa", decimals = {decimals},
+               class = "native_dual"}}]"#
+        )
+    };
+    assert!(registry().merge("base", &written(&token(18))).is_ok());
+    let address = address!("00000000000000000000000000000000000000aa");
+    assert_eq!(problem("base", &token(6)), Problem::NativeDualDecimals { address, found: 6, native: 18 });
+    assert_eq!(keys("celo", r#"native = {symbol = "CELO", decimals = 9}"#), ["chains.celo.tokens"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn token(decimals: u8, usd: Option<&str>) -> Token {
         decimals,
         usd: usd.map(|text| UsdPrice::parse(text).unwrap()),
         class: TokenClass::Plain,
+        credit_received: false,
     }
 }
 

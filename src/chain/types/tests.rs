@@ -4,7 +4,7 @@ use super::*;
 
 const TX: B256 = B256::repeat_byte(0xab);
 
-fn raw(value: &Value) -> Box<RawValue> {
+pub(super) fn raw(value: &Value) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).unwrap()
 }
 

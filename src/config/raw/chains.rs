@@ -73,6 +73,8 @@ section! {
         state_sync_until: optional Count<1, EXACT_MAX>;
         /// Blocks without a transaction after which it counts as dropped.
         drop_after_blocks: optional Count<1, DROP_MAX>;
+        /// Holds what could be coin that a contract passes on, instead of refuting it: traces are not asked for yet.
+        trace: optional bool;
         /// How deep a payment must be, by its value in US dollars; replaces the built-in tiers.
         finality: list Tier;
         /// Further tokens; one of an address that is built in replaces it.
@@ -113,6 +115,8 @@ section! {
         usd: optional Decimal;
         /// How it moves; without it plain.
         class: optional TokenClass;
+        /// Of class fee_on_transfer: credits what arrived when it is less than the proxy says; else it is held.
+        credit_received: optional bool;
     }
 
     /// `contracts`
@@ -121,6 +125,18 @@ section! {
         erc20_fee_proxy: list EvmAddress;
         /// EthereumFeeProxy.
         eth_fee_proxy: list EvmAddress;
+        /// ERC20Proxy, without a fee.
+        erc20_proxy: list EvmAddress;
+        /// EthereumProxy, without a fee.
+        eth_proxy: list EvmAddress;
+        /// Erc20ConversionProxy.
+        erc20_conversion_proxy: list EvmAddress;
+        /// EthConversionProxy.
+        eth_conversion_proxy: list EvmAddress;
+        /// ERC20CommerceEscrowWrapper.
+        escrow: list EvmAddress;
+        /// ERC20TransferableReceivable.
+        transferable_receivable: list EvmAddress;
     }
 
     /// `names`

@@ -226,3 +226,28 @@ pub(crate) async fn a_second_way_to_pay_is_excess<R: Rig>(rig: R) {
     assert_eq!(view.stored.state, ExpectationState::Overpaid);
     assert_eq!(view.stored.received, [100, 100].map(alloy_primitives::U256::from));
 }
+
+pub(crate) async fn dust_is_reported_and_moves_no_state<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    let mut two = terms("order", "r1", 100);
+    two.tolerance = crate::model::Tolerance { abs: alloy_primitives::U256::from(2), bps: 0 };
+    let mut other = two.accept[0].clone();
+    other.token = None;
+    two.accept.push(other);
+    put(&*ledger, two).await;
+    // Dust, then a part, then dust by the other way to pay: it does not undo the part.
+    let steps = [
+        ("a", 2, 0, ExpectationState::Open),
+        ("b", 40, 0, ExpectationState::Partial),
+        ("c", 1, 1, ExpectationState::Partial),
+    ];
+    for (tx, (name, amount, way, state)) in (1..).zip(steps) {
+        log.take(&*ledger, vec![paid(name, "r1", tx)]).await;
+        let mut judged = confirm(&due_one(&*ledger, T0 + 3600 * S, name).await, tx, 10 + tx, amount);
+        judged.expectation = judged.expectation.map(|(id, version, _)| (id, version, way));
+        let answer = ledger.confirm(judged).await.expect("confirmed");
+        assert_eq!(answer, Confirmed::Sent { webhook_id: first(name), code: Code::VerifiedPartial });
+        let view = ledger.expectation("order").await.expect("read").expect("known");
+        assert_eq!((view.stored.state, view.stored.payment_ids.len()), (state, usize::try_from(tx).expect("few")));
+    }
+}

@@ -212,9 +212,12 @@ fn add(
     let sums = sums::add_to(standing, accept.amount, *received, confirm.amount, &stored.terms.tolerance)
         .map_err(|error| damaged(format!("expectation {}: {error}", stored.terms.id)))?;
     *received = sums.received;
-    // An ended expectation is opened by completion only: another may be open under its key by now.
+    // An ended expectation is opened by completion only: another may be open under its key by now. Dust of one way to
+    // pay does not undo what came in another.
     stored.state = match (stored.state, sums.step) {
-        (ended @ (ExpectationState::Late | ExpectationState::Expired), Step::Partial) => ended,
+        (kept @ (ExpectationState::Late | ExpectationState::Expired | ExpectationState::Partial), Step::Partial) => {
+            kept
+        }
         _ => sums.state,
     };
     stored.payment_ids.push(payment.clone());

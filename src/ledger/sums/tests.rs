@@ -26,6 +26,17 @@ fn each_transfer_is_one_step() {
 }
 
 #[test]
+fn dust_is_counted_and_leaves_the_expectation_open() {
+    use ExpectationState::{Open, Paid, Partial};
+    check(10_000, 0, 100, 100, (Step::Partial, Open, 9_900, 0));
+    check(10_000, 0, 101, 100, (Step::Partial, Partial, 9_899, 0));
+    check(10_000, 100, 1, 100, (Step::Partial, Partial, 9_899, 0));
+    check(10_000, 100, 9_800, 100, (Step::Completed, Paid, 0, 0));
+    // Without a tolerance no money is dust.
+    check(10_000, 0, 1, 0, (Step::Partial, Partial, 9_999, 0));
+}
+
+#[test]
 fn a_sum_beyond_256_bits_is_refused() {
     assert_eq!(add(U256::MAX, U256::MAX, U256::from(1), &Tolerance::default()), Err(SumOverflow));
 }
@@ -54,7 +65,8 @@ fn what_is_left_after_a_payment_was_taken_out() {
         standing(before, &ways, &Tolerance { abs: U256::from(1), bps: 0 })
     };
     assert_eq!(state(Before::Incomplete, &[(100, 0), (50, 0)]), Open);
-    assert_eq!(state(Before::Incomplete, &[(100, 0), (50, 1)]), Partial);
+    assert_eq!(state(Before::Incomplete, &[(100, 0), (50, 1)]), Open, "dust");
+    assert_eq!(state(Before::Incomplete, &[(100, 0), (50, 2)]), Partial);
     assert_eq!(state(Before::Complete, &[(100, 101), (50, 0)]), Paid);
     assert_eq!(state(Before::Complete, &[(100, 102), (50, 0)]), Overpaid);
     assert_eq!(state(Before::Complete, &[(100, 100), (50, 1)]), Overpaid);

@@ -5,20 +5,21 @@ use alloy_primitives::{Address, U256};
 mod checks;
 mod screened;
 
-use checks::{chain_check, match_checks, seen, window};
+use checks::{chain_check, match_checks, same_symbol, seen, window};
 
 use super::waiting::{self, at, deeper};
 use super::{Confirmation, Content, Decision, Ground, Seen, shown};
+use crate::chain::types::Transaction;
 use crate::ledger::{ClaimedSlot, Exposure, JoinKey, Proof};
 use crate::message::Payment;
 use crate::model::{
     Assurance, Check, CheckName, CheckOutcome, Class, Code, EventState, ExpectationKey, Finality, PaymentReference,
-    Rail, Slot, TransferKey,
+    Rail, TransferKey,
 };
 use crate::verify::claim;
 use crate::verify::diagnosis::{Doubt, check};
 use crate::verify::finality::{self, Gap, Judged};
-use crate::verify::matcher::{self, Found, Outcome, Payer, Query, Rail as Bound, Wanted};
+use crate::verify::matcher::{self, Evidence, Found, Outcome, Payer, Query, Rail as Bound, Wanted};
 use crate::verify::quorum::{Anchored, Method};
 use crate::verify::schedule::LONGEST;
 
@@ -51,6 +52,7 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
         Ok(found) => matched(ground, anchored, &found, checks),
         Err(mut doubt) => {
             checks.append(&mut doubt.checks);
+            checks.extend(same_symbol(ground, doubt.code));
             refuse(ground, anchored, Doubt { code: doubt.code, checks })
         }
     }
@@ -67,11 +69,34 @@ fn is_elsewhere(ground: &Ground<'_>) -> bool {
 fn searched(ground: &Ground<'_>, anchored: &Anchored) -> Result<Found, Doubt> {
     let bound = binding(ground)?;
     let (wanted, chain) = (wanted(ground), &ground.active.chain);
-    let query = Query { contracts: &chain.contracts, tokens: &chain.tokens, wanted: &wanted, rail: bound };
-    match matcher::search(&query, &anchored.receipt.logs) {
+    let (contracts, tokens) = (&chain.contracts, &chain.tokens);
+    let query = Query { contracts, tokens, wanted: &wanted, rail: bound, trace: chain.trace };
+    let transaction = transaction(anchored);
+    let evidence = Evidence { logs: &anchored.receipt.logs, transaction: transaction.as_ref(), calls: None };
+    match matcher::search(&query, &evidence) {
         Outcome::Found(found) => Ok(found),
+        // It could be coin that cannot be shown here: that is no refusal.
+        Outcome::Doubt(doubt) if query.needs(&evidence).is_some() => {
+            Err(Doubt { code: Code::ProofUnsupported, ..doubt })
+        }
         Outcome::Doubt(doubt) => Err(doubt),
     }
+}
+
+/// The transaction itself, where the block's transactions were proven: only then is its coin anybody's proof. Its sender
+/// is what nodes say.
+fn transaction(anchored: &Anchored) -> Option<Transaction> {
+    let proven = anchored.transaction.as_ref()?;
+    let call = proven.call.as_ref()?;
+    Some(Transaction {
+        hash: proven.tx_hash,
+        from: anchored.receipt.from,
+        to: call.to,
+        value: call.value,
+        nonce: proven.nonce?,
+        block_hash: Some(anchored.anchor.block_hash),
+        tx_index: Some(proven.tx_index),
+    })
 }
 
 /// What a forwarded payment is in the block that it was found in again.
@@ -129,7 +154,7 @@ fn slots(anchored: &Anchored, found: &Found) -> Vec<ClaimedSlot> {
     let anchor = &anchored.anchor;
     let key = |slot| TransferKey { chain_id: anchor.chain_id, tx_hash: anchor.tx_hash, slot };
     let slots = found.consumed.iter().map(|consumed| ClaimedSlot {
-        key: key(Slot::Log(consumed.position)),
+        key: key(consumed.slot),
         amount: consumed.amount,
         token: consumed.token,
         recipient: consumed.recipient,
@@ -155,7 +180,7 @@ fn binding(ground: &Ground<'_>) -> Result<Bound, Doubt> {
     };
     if let Some((reference, _)) = reference(ground) {
         return if allows(Rail::Reference) {
-            Ok(Bound::Reference(matcher::reference_topic(reference)))
+            Ok(Bound::Reference(matcher::Reference::of(reference)))
         } else {
             Err(closed(Rail::Reference))
         };
@@ -348,7 +373,7 @@ fn confirmation(
         chain_id: anchor.chain_id,
         testnet: chain.testnet,
         tx_hash: anchor.tx_hash,
-        slots: found.consumed.iter().map(|consumed| Slot::Log(consumed.position)).collect(),
+        slots: found.consumed.iter().map(|consumed| consumed.slot).collect(),
         block_number: anchor.block_number,
         block_hash: anchor.block_hash,
         block_timestamp: anchor.block_timestamp,

@@ -11,6 +11,7 @@ use crate::verify::fixture::*;
 mod charges;
 mod claims;
 mod lost;
+mod rails;
 mod reorgs;
 mod screened;
 mod windows;

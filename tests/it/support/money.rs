@@ -38,6 +38,10 @@ pub(crate) struct Ways {
     pub(crate) tokens: Vec<(&'static str, Address, u8)>,
     /// Lines of the chain's table that take the place of the base's of the same key.
     pub(crate) chain: Vec<(&'static str, String)>,
+    /// Further keys of those tokens, each behind a comma.
+    pub(crate) token_keys: &'static str,
+    /// More registered contracts: the key of their kind, and where they are.
+    pub(crate) contracts: Vec<(&'static str, Address)>,
 }
 
 impl World {
@@ -51,10 +55,11 @@ impl World {
         let backend = Receiver::start(&[FORWARD_SECRET]);
         let mut chain = chain(&net, ways.confirmations.max(1));
         for (symbol, address, decimals) in ways.tokens {
-            let more = format!(
-                "tokens = [{{ symbol = \"{symbol}\", address = \"{address}\", decimals = {decimals}, usd = \"1\" }}, "
-            );
-            chain = chain.replace("tokens = [", &more);
+            let token = format!("symbol = \"{symbol}\", address = \"{address}\", decimals = {decimals}, usd = \"1\"");
+            chain = chain.replace("tokens = [", &format!("tokens = [{{ {token}{} }}, ", ways.token_keys));
+        }
+        for (kind, address) in ways.contracts {
+            chain = chain.replace("contracts = { ", &format!("contracts = {{ {kind} = [\"{address}\"], "));
         }
         for (key, value) in ways.chain {
             let kept: Vec<&str> = chain.lines().filter(|line| !line.starts_with(&format!("{key} ="))).collect();
@@ -173,9 +178,15 @@ pub(crate) fn with(body: &Value, changes: Value) -> Value {
 
 /// Sends from the payer and waits until it is mined, whatever becomes of it; the receipt.
 pub(crate) async fn transact(net: &Devnet, to: Option<Address>, data: Vec<u8>) -> Value {
+    transact_with(net, to, data, U256::ZERO).await
+}
+
+/// The same with coin that goes along.
+pub(crate) async fn transact_with(net: &Devnet, to: Option<Address>, data: Vec<u8>, value: U256) -> Value {
     let data = Bytes::from(data);
     // Fixed fields: sent again after a reorg with the same nonce, it has the same hash.
-    let mut transaction = json!({"from": net.payer, "data": data, "gas": "0x2dc6c0", "gasPrice": "0x2540be400"});
+    let mut transaction =
+        json!({"from": net.payer, "data": data, "value": value, "gas": "0x2dc6c0", "gasPrice": "0x2540be400"});
     if let Some(to) = to {
         transaction["to"] = json!(to);
     }

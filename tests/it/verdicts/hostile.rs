@@ -57,3 +57,20 @@ async fn the_proxys_word_is_no_money_when_the_token_moves_less_or_nothing() {
     }
     assert!(world.backend.received().is_empty());
 }
+
+#[tokio::test]
+async fn what_arrived_of_a_token_with_a_fee_is_credited_where_the_registry_says_so() {
+    let net = Devnet::start().await.unwrap();
+    let fee = deploy(&net).await["FeeOnTransfer"];
+    let token_keys = ", class = \"fee_on_transfer\", credit_received = true";
+    let world = World::on(net, Ways { tokens: vec![("FEE", fee, 18)], token_keys, ..Ways::default() });
+    let net = &world.net;
+    world.expect("order-1", &with(&world.terms(1, "29.7"), json!({"token": "FEE"}))).await;
+    let call = proxy_call(fee, net.merchant, tokens(30), &reference(1));
+    let receipt = transact(net, Some(net.erc20_fee_proxy), call).await;
+    let told = json!({"currency": "FEE", "paymentCurrency": "FEE"});
+    let delivery = world.rn(&with(&confirmed(1, hash_of(&receipt), "30"), told)).await;
+    let message = world.message(&delivery, "payment.verified").await;
+    assert_eq!(message["data"]["payment"]["amount"], "29.7");
+    assert_eq!(message["data"]["payment"]["amount_base_units"], balance(net, fee, net.merchant).await.to_string());
+}

@@ -6,9 +6,9 @@ use super::Draft;
 use super::log::{CLAIM, STUB};
 use crate::ledger::sqlite::rows::{Amount, EventRow, Id, Json, Named, int};
 use crate::ledger::sqlite::{claims, expectations};
-use crate::ledger::sums::{self, Before};
+use crate::ledger::sums::{self, Before, Step};
 use crate::ledger::{Case, Claimed, LedgerError, LedgerTransfer, Stand, Unread, state};
-use crate::model::{Code, EventId, EventState, PaymentId};
+use crate::model::{Code, EventId, EventState, ExpectationState, PaymentId};
 
 /// The newest statement: of the log alone, or, where the old ledger's row of the event is lost, of its trace too.
 const NEWEST: &str = "SELECT to_state, code, at_us FROM scratch.told
@@ -170,7 +170,9 @@ impl Draft {
         let sums = sums::add_to(standing, accept.amount, *received, Amount(sum).0, &stored.terms.tolerance)
             .map_err(|error| LedgerError::Damaged(error.to_string()))?;
         *received = sums.received;
-        stored.state = sums.state;
+        if (stored.state, sums.step) != (ExpectationState::Partial, Step::Partial) {
+            stored.state = sums.state;
+        }
         let payment = PaymentId::from_stored(payment.clone());
         expectations::add_payment(&self.conn, id, event, &payment, way, sum, sums.step)?;
         expectations::save(&self.conn, &mut stored, self.now_us)

@@ -3,11 +3,24 @@
 use super::{Named, reference};
 use crate::ledger::StoredExpectation;
 use crate::model::{Check, CheckName, CheckOutcome, Code};
+use crate::verify::claim;
 use crate::verify::decide::{Ground, Seen};
 use crate::verify::diagnosis::{check, name};
 use crate::verify::finality::{Gap, Judged};
 use crate::verify::matcher::{self, Found};
 use crate::verify::quorum::Anchored;
+
+/// A conversion's rate is proven by nothing in the receipt: the amount that counts is the token's.
+const FIAT_UNVERIFIED: &str = "fiat_unverified";
+
+/// What a token of another contract is called by the provider, when that is what ours is called: a symbol is no proof.
+pub(super) fn same_symbol(ground: &Ground<'_>, code: Code) -> Option<Check> {
+    let currency = ground.claim.currency.as_deref().filter(|_| code == Code::WrongToken)?;
+    let accept = ground.event.expectation.as_ref().map(|stored| stored.terms.accept.as_slice()).unwrap_or_default();
+    let ours = accept.iter().find(|way| claim::is_symbol(currency, &way.symbol))?;
+    let expected = format!("{} at {}", ours.symbol, name(ours.token));
+    Some(check(CheckName::Claim, CheckOutcome::Note, expected, format!("{currency} at another contract")))
+}
 
 /// Inside the expectation's window, by the block's own time.
 pub(super) fn window(stored: &StoredExpectation, block_seconds: u64, checks: &mut Vec<Check>) -> Option<Code> {
@@ -62,6 +75,14 @@ pub(super) fn match_checks(ground: &Ground<'_>, found: &Found) -> Vec<Check> {
         // The sum decides, not the single transfer: a part is a part.
         let outcome = if accept.amount == found.amount { pass } else { CheckOutcome::Note };
         checks.push(check(CheckName::Amount, outcome, accept.amount, found.amount));
+    }
+    if found.stated != found.amount {
+        let stated = format!("{} as the proxy says", found.stated);
+        checks.push(check(CheckName::Amount, CheckOutcome::Note, stated, format!("{} arrived", found.amount)));
+    }
+    if found.fiat_unverified {
+        let expected = "what the request's currency comes to";
+        checks.push(check(CheckName::Amount, CheckOutcome::Note, expected, FIAT_UNVERIFIED));
     }
     if let (Some(payer), Some(from)) = (expectation.and_then(|stored| stored.terms.payer), found.payer) {
         let outcome = if payer == from { pass } else { CheckOutcome::Note };

@@ -4,7 +4,7 @@
 use alloy_primitives::Address;
 use chain_config::Tier;
 
-use crate::model::{Check, CheckName, CheckOutcome, Code};
+use crate::model::{Check, CheckName, CheckOutcome, Code, Slot};
 use crate::verify::claim;
 use crate::verify::decide::Ground;
 use crate::verify::diagnosis::check;
@@ -37,7 +37,7 @@ pub(super) fn judge(
 /// Everybody whose address is known: each transfer that is used up counts, not the first alone.
 fn subjects(ground: &Ground<'_>, anchored: &Anchored, found: &Found) -> Vec<Subject> {
     let transfers = (0_u32..).zip(&anchored.receipt.logs).filter_map(|(position, log)| events::transfer(position, log));
-    let used = transfers.filter(|transfer| found.consumed.iter().any(|used| used.position == transfer.position));
+    let used = transfers.filter(|transfer| found.consumed.iter().any(|used| used.slot == Slot::Log(transfer.position)));
     let senders = used.map(|transfer| (Part::TransferSender, transfer.from)).chain(
         // Native money leaves no transfer; a rail may know its payer all the same.
         found.payer.map(|payer| (Part::TransferSender, payer)),
