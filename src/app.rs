@@ -148,7 +148,7 @@ impl App {
         if task::spawn_blocking(move || recalls.recall()).await.is_err() {
             tracing::warn!("could not look back for the sources that verified before");
         }
-        let nodes = Arc::new(Nodes::new(&config.chains, metrics.clone())?);
+        let nodes = Arc::new(Nodes::new(&config.chains, &clock, &metrics)?);
         let in_force = InForce::new(&config.chains);
         in_force.apply(&ledger.finality_overrides().await?, &ledger.cordons().await?);
         let screening = screening::open(&config.verification.screening, clock.clone(), metrics.clone()).await?;

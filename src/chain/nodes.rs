@@ -4,37 +4,35 @@
 //! compared. It must never fill in one node's answer from another's.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use alloy_primitives::B256;
 use chain_config::{ProofMode, Tag};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::proof::{self, ProofRules};
-use super::rpc::{Client, ClientError, Limits, Method, RpcError};
-use super::types::{self, Header, Malformed};
+use super::rpc::{ClientError, Limits, Method};
+use super::types::{self, Header};
 use super::{NodeError, NodeHead, Observations, Observing, Plan, Polled, Polling, Reader};
+use crate::clock::Clock;
 use crate::config::ActiveChain;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{self, Chain as ChainLabel, Node as NodeLabel, Rpc as RpcLabel};
+use crate::telemetry::metrics::{Chain as ChainLabel, Node as NodeLabel};
 
 mod following;
+pub mod health;
+pub mod hedge;
 mod looking;
+pub mod node;
 mod proving;
 mod side_by_side;
 
-use following::Following;
+use following::{Following, Untold};
 use looking::Answer;
+pub use node::Node;
 use proving::Blocks;
-
-/// Calls in flight to one node; further ones wait in line.
-const NODE_CALLS_MAX: usize = 16;
-/// A node's chain id is asked again after this, and after every lost connection.
-const IDENTITY_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// A node that cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +54,11 @@ pub struct Nodes {
 struct ChainNodes {
     name: String,
     chain_id: u64,
-    genesis: Option<B256>,
     /// Tags that the policy names beside `finalized`, which is always asked: settlement needs it.
     asks_safe: Option<Tag>,
-    nodes: Vec<Node>,
+    nodes: Vec<Member>,
+    /// Lost blocks that were seen and not told to whoever follows the chain.
+    untold: Mutex<Untold>,
     /// How receipts are proven.
     proof: ProofMode,
     rules: ProofRules,
@@ -74,13 +73,9 @@ struct ChainNodes {
     metrics: Metrics,
 }
 
-struct Node {
-    name: String,
-    owner: String,
-    client: Client,
-    calls: Semaphore,
-    /// When the chain id was last seen to be right.
-    identified: Mutex<Option<Instant>>,
+/// A node of the chain, and what was seen of its blocks.
+struct Member {
+    node: Node,
     following: Following,
     /// One call for a block by its height at a time.
     looking: tokio::sync::Mutex<()>,
@@ -93,8 +88,8 @@ impl Nodes {
     ///
     /// # Errors
     /// When a node's URL is unusable.
-    pub fn new(chains: &BTreeMap<String, ActiveChain>, metrics: Metrics) -> Result<Self, NodesError> {
-        Self::with_limits(chains, metrics, Limits::default())
+    pub fn new(chains: &BTreeMap<String, ActiveChain>, clock: &Clock, metrics: &Metrics) -> Result<Self, NodesError> {
+        Self::with_limits(chains, clock, metrics, Limits::default())
     }
 
     /// As [`Nodes::new`], with other limits for each call.
@@ -103,14 +98,21 @@ impl Nodes {
     /// When a node's URL is unusable.
     pub fn with_limits(
         chains: &BTreeMap<String, ActiveChain>,
-        metrics: Metrics,
+        clock: &Clock,
+        metrics: &Metrics,
         limits: Limits,
     ) -> Result<Self, NodesError> {
         let mut built = BTreeMap::new();
         for (name, active) in chains {
-            built.insert(name.clone(), ChainNodes::new(name, active, &metrics, limits)?);
+            built.insert(name.clone(), ChainNodes::new(name, active, clock, metrics, limits)?);
         }
         Ok(Self { chains: built })
+    }
+
+    /// The nodes of a chain, in configured order; none when the chain is not configured.
+    #[must_use]
+    pub fn of(&self, chain: &str) -> impl Iterator<Item = &Node> {
+        self.chains.get(chain).into_iter().flat_map(|chain| chain.nodes.iter().map(|member| &member.node))
     }
 }
 
@@ -127,7 +129,7 @@ impl Reader for Nodes {
     fn poll<'a>(&'a self, chain: &'a str) -> Polling<'a> {
         Box::pin(async move {
             match self.chains.get(chain) {
-                Some(chain) => chain.poll_heads().await,
+                Some(chain) => chain.poll_and_tell().await,
                 None => Polled::default(),
             }
         })
@@ -141,16 +143,18 @@ impl Reader for Nodes {
 // === impl ChainNodes ===
 
 impl ChainNodes {
-    fn new(name: &str, active: &ActiveChain, metrics: &Metrics, limits: Limits) -> Result<Self, NodesError> {
+    fn new(
+        name: &str,
+        active: &ActiveChain,
+        clock: &Clock,
+        metrics: &Metrics,
+        limits: Limits,
+    ) -> Result<Self, NodesError> {
         let mut nodes = Vec::with_capacity(active.nodes.len());
         for node in &active.nodes {
             let failed = |error| NodesError { chain: name.to_owned(), node: node.name.clone(), error };
-            nodes.push(Node {
-                name: node.name.clone(),
-                owner: node.owner.clone(),
-                client: Client::new(&node.url, limits).map_err(failed)?,
-                calls: Semaphore::new(NODE_CALLS_MAX),
-                identified: Mutex::new(None),
+            nodes.push(Member {
+                node: Node::new(name, active, node, limits, clock.clone(), metrics.clone()).map_err(failed)?,
                 following: Following::new(active.chain.reorg_window_blocks),
                 looking: tokio::sync::Mutex::new(()),
             });
@@ -162,9 +166,9 @@ impl ChainNodes {
         Ok(Self {
             name: name.to_owned(),
             chain_id: active.chain.chain_id,
-            genesis: active.chain.genesis,
             asks_safe,
             nodes,
+            untold: Mutex::default(),
             proof: active.chain.proof,
             rules: ProofRules::from(&active.chain),
             agree: active.agree,
@@ -176,35 +180,14 @@ impl ChainNodes {
         })
     }
 
-    /// Chain id, and the genesis block where one is pinned, once an hour and after every lost connection. A node
-    /// that has pruned its genesis is believed by its chain id.
-    async fn identify(&self, node: &Node) -> Result<(), NodeError> {
-        if node.is_identified() {
-            return Ok(());
-        }
-        let raw = self.call(node, Method::ChainId, json!([])).await?;
-        let chain_id = types::chain_id(&raw).map_err(fault)?;
-        if chain_id != self.chain_id {
-            return Err(NodeError::WrongChain(format!("chain id {chain_id}, configured {}", self.chain_id)));
-        }
-        if let Some(pinned) = self.genesis
-            && let Some(genesis) = self.block(node, json!("0x0")).await?
-            && genesis.hash != pinned
-        {
-            return Err(NodeError::WrongChain(format!("genesis {}, configured {pinned}", genesis.hash)));
-        }
-        node.set_identified(Some(Instant::now()));
-        Ok(())
-    }
-
     async fn block(&self, node: &Node, which: Value) -> Result<Option<Header>, NodeError> {
         let raw = self.call(node, Method::Block, json!([which, false])).await?;
-        self.header(&raw)
+        self.header(node, &raw)
     }
 
     /// Reads a header, and holds it against its hash where the chain's headers can be.
-    fn header(&self, raw: &RawValue) -> Result<Option<Header>, NodeError> {
-        let header = types::header(raw).map_err(fault)?;
+    fn header(&self, node: &Node, raw: &RawValue) -> Result<Option<Header>, NodeError> {
+        let header = types::header(raw).map_err(|malformed| node.fault(malformed.0))?;
         let is_sealed = match self.proof {
             ProofMode::Full => matches!(proof::header(raw), Ok(Some(_))),
             ProofMode::Quorum => false,
@@ -218,30 +201,7 @@ impl ChainNodes {
     }
 
     async fn call(&self, node: &Node, method: Method, params: Value) -> Result<Box<RawValue>, NodeError> {
-        let _permit = node.calls.acquire().await.map_err(|_| NodeError::Unavailable("closed"))?;
-        let started = Instant::now();
-        let answer = node.client.call(method, params).await;
-        metrics::observe(&self.metrics.rpc, started.elapsed());
-        let outcome = answer.as_ref().err().map_or("ok", |error| error.outcome());
-        let label = RpcLabel::of(&self.name, &node.name, method.as_str(), outcome);
-        self.metrics.rpc_requests.get_or_create(&label).inc();
-        answer.map_err(|error| {
-            if error.lost_the_connection() {
-                node.set_identified(None);
-            }
-            tracing::debug!(chain = self.name, node = node.name, method = method.as_str(), %error, "rpc call failed");
-            match error {
-                RpcError::RateLimited => NodeError::RateLimited,
-                RpcError::Malformed => NodeError::Unavailable("not a JSON-RPC answer"),
-                RpcError::Timeout => NodeError::Unavailable("deadline passed"),
-                RpcError::Connect => NodeError::Unavailable("cannot connect"),
-                RpcError::Io => NodeError::Unavailable("connection broke"),
-                RpcError::Status(_) => NodeError::Unavailable("unexpected HTTP status"),
-                RpcError::TooLarge => NodeError::Unavailable("answer too large"),
-                RpcError::MethodMissing => NodeError::Unavailable("method missing"),
-                RpcError::Refused(_) => NodeError::Unavailable("refused"),
-            }
-        })
+        node.call(method, params).await
     }
 
     /// Head lags against the best head, and how far `finalized` trails it. Ages are taken against the head's own
@@ -269,25 +229,16 @@ impl ChainNodes {
     }
 }
 
-// === impl Node ===
+impl std::ops::Deref for Member {
+    type Target = Node;
 
-impl Node {
-    fn is_identified(&self) -> bool {
-        let at = *self.identified.lock().unwrap_or_else(PoisonError::into_inner);
-        at.is_some_and(|at| at.elapsed() < IDENTITY_MAX_AGE)
+    fn deref(&self) -> &Node {
+        &self.node
     }
-
-    fn set_identified(&self, at: Option<Instant>) {
-        *self.identified.lock().unwrap_or_else(PoisonError::into_inner) = at;
-    }
-}
-
-fn fault(malformed: Malformed) -> NodeError {
-    NodeError::Fault(malformed.0)
 }
 
 /// The block that most owners, then most nodes, put the transaction in; the higher one when they are even.
-fn candidate<'a>(answers: impl Iterator<Item = (&'a Node, &'a Result<Answer, NodeError>)>) -> Option<(u64, B256)> {
+fn candidate<'a>(answers: impl Iterator<Item = (&'a Member, &'a Result<Answer, NodeError>)>) -> Option<(u64, B256)> {
     let mut blocks: BTreeMap<(u64, B256), Vec<&str>> = BTreeMap::new();
     for (node, answer) in answers {
         if let Ok(Answer { receipt: Some(Some(receipt)), .. }) = answer {

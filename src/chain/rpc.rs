@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
 use serde::{Deserialize, Deserializer};
@@ -15,10 +15,18 @@ use serde_json::{Value, json};
 
 use crate::config::Secret;
 
+mod method;
+mod retry_after;
+
+pub use method::Method;
+pub use retry_after::{RETRY_AFTER_MAX, RetryAfter};
+
 /// Largest answer read, bytes. A full block's receipts stay under it.
 pub const BODY_MAX: usize = 32 << 20;
 /// Connect, send, and the whole answer.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(8);
+/// Of a refusal's body so many bytes are read, to see whether a quota ran out.
+const REFUSAL_MAX: usize = 4096;
 /// Idle connections are closed after this, so that a moved node is resolved anew.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
@@ -37,38 +45,6 @@ impl Default for Limits {
     }
 }
 
-/// The methods used, as a closed set: they label a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// `eth_chainId`
-    ChainId,
-    /// `eth_getTransactionReceipt`
-    Receipt,
-    /// `eth_getBlockByNumber`
-    Block,
-    /// `eth_getBlockByHash`
-    BlockByHash,
-    /// `eth_getBlockReceipts`
-    BlockReceipts,
-    /// `eth_getTransactionCount`
-    TransactionCount,
-}
-
-impl Method {
-    /// Its name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ChainId => "eth_chainId",
-            Self::Receipt => "eth_getTransactionReceipt",
-            Self::Block => "eth_getBlockByNumber",
-            Self::BlockByHash => "eth_getBlockByHash",
-            Self::BlockReceipts => "eth_getBlockReceipts",
-            Self::TransactionCount => "eth_getTransactionCount",
-        }
-    }
-}
-
 /// Why a call brought nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RpcError {
@@ -81,9 +57,12 @@ pub enum RpcError {
     /// The connection broke.
     #[error("connection broke")]
     Io,
-    /// Throttled or out of credits: HTTP 429 or 402, JSON-RPC -32005.
+    /// Throttled: HTTP 429, HTTP 503 that says when to come back, JSON-RPC -32005.
     #[error("throttled")]
-    RateLimited,
+    RateLimited(Option<RetryAfter>),
+    /// Out of credits: HTTP 402, or a refusal that speaks of a quota of the day or month.
+    #[error("quota used up")]
+    Exhausted,
     /// Another HTTP status than 200.
     #[error("unexpected HTTP status")]
     Status(u16),
@@ -109,7 +88,8 @@ impl RpcError {
             Self::Timeout => "timeout",
             Self::Connect => "connect",
             Self::Io => "io",
-            Self::RateLimited => "rate_limited",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Exhausted => "exhausted",
             Self::Status(_) => "status",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
@@ -123,7 +103,8 @@ impl RpcError {
     pub const fn lost_the_connection(self) -> bool {
         match self {
             Self::Timeout | Self::Connect | Self::Io => true,
-            Self::RateLimited
+            Self::RateLimited(_)
+            | Self::Exhausted
             | Self::Status(_)
             | Self::TooLarge
             | Self::Malformed
@@ -163,6 +144,15 @@ struct Envelope {
 #[derive(Deserialize)]
 struct RawError {
     code: i64,
+    /// Looked at for a quota and dropped: it is the node's text.
+    #[serde(default)]
+    message: Value,
+}
+
+/// The body of an HTTP refusal, when it is JSON-RPC.
+#[derive(Deserialize)]
+struct Refused {
+    error: RawError,
 }
 
 /// A field that is there, even when it is null: null is an answer, a missing result is not.
@@ -210,30 +200,50 @@ impl Client {
         let request = self.http.post(self.url.clone());
         let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let response = request.body(call.to_string()).send().await.map_err(|error| classify(&error))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYMENT_REQUIRED => return Err(RpcError::RateLimited),
-            other => return Err(RpcError::Status(other.as_u16())),
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response).await);
         }
-        let body = self.read(response).await?;
+        let body = read(response, self.limits.body_max).await?;
         answer(&body, id)
     }
+}
 
-    async fn read(&self, mut response: reqwest::Response) -> Result<Vec<u8>, RpcError> {
-        let max = self.limits.body_max;
-        let announced = response.content_length().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        if max < announced {
+async fn read(mut response: reqwest::Response, max: usize) -> Result<Vec<u8>, RpcError> {
+    let announced = response.content_length().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    if max < announced {
+        return Err(RpcError::TooLarge);
+    }
+    let mut body = Vec::with_capacity(announced);
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
+        if max.saturating_sub(body.len()) < chunk.len() {
             return Err(RpcError::TooLarge);
         }
-        let mut body = Vec::with_capacity(announced);
-        while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
-            if max.saturating_sub(body.len()) < chunk.len() {
-                return Err(RpcError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        body.extend_from_slice(&chunk);
     }
+    Ok(body)
+}
+
+/// Another status than 200.
+async fn refusal(response: reqwest::Response) -> RpcError {
+    let asked = response.headers().get(RETRY_AFTER).and_then(|value| RetryAfter::parse(value.to_str().ok()?));
+    match (response.status(), asked) {
+        (StatusCode::PAYMENT_REQUIRED, _) => RpcError::Exhausted,
+        (StatusCode::TOO_MANY_REQUESTS, asked) => {
+            let body = read(response, REFUSAL_MAX).await.unwrap_or_default();
+            match serde_json::from_slice::<Refused>(&body) {
+                Ok(refused) if is_quota(&refused.error) => RpcError::Exhausted,
+                Ok(_) | Err(_) => RpcError::RateLimited(asked),
+            }
+        }
+        (StatusCode::SERVICE_UNAVAILABLE, Some(asked)) => RpcError::RateLimited(Some(asked)),
+        (other, _) => RpcError::Status(other.as_u16()),
+    }
+}
+
+/// Infura says "daily request count exceeded", Alchemy "Monthly capacity limit exceeded": waiting a second helps neither.
+fn is_quota(error: &RawError) -> bool {
+    let text = error.message.as_str().unwrap_or_default().to_ascii_lowercase();
+    ["daily", "monthly"].iter().any(|word| text.contains(word))
 }
 
 /// The error's own text is dropped: it names the URL.
@@ -252,7 +262,8 @@ fn answer(body: &[u8], id: u64) -> Result<Box<RawValue>, RpcError> {
     match (envelope.error, envelope.result) {
         // Some nodes answer an error with a null id, when they refuse before they read the call.
         (Some(error), _) => Err(match error.code {
-            -32005 => RpcError::RateLimited,
+            -32005 | 429 if is_quota(&error) => RpcError::Exhausted,
+            -32005 | 429 => RpcError::RateLimited(None),
             -32008 => RpcError::TooLarge,
             -32601 => RpcError::MethodMissing,
             code => RpcError::Refused(code),

@@ -296,6 +296,10 @@ pub struct Node {
     pub owner: String,
     /// May hold an API key.
     pub url: Secret,
+    /// Compute units a second, by the weights of `chain::rpc::Method::cost`; none is unpaced.
+    pub rate: Option<u32>,
+    /// What kind of node it is, such as `light-client`.
+    pub tag: Option<String>,
 }
 
 /// A destination: `[forward]` or `[forward.to.NAME]`.

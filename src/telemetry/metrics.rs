@@ -41,6 +41,7 @@ labels! {
     SourceSecret { source, secret }
     Rpc { chain, node, method, outcome }
     Node { chain, node }
+    NodeState { chain, node, state }
     Chain { chain }
     Build { version }
 }
@@ -91,12 +92,15 @@ pub struct Inner {
     pub old_secret_matches: Family<SourceSecret, Counter>,
     /// `_provider_retry_total{source}`
     pub provider_retry: Family<Source, Counter>,
-    /// `_rpc_requests_total{chain,node,method,outcome}`
+    /// `_rpc_requests_total{chain,node,method,outcome}`: `ok`, the words of `RpcError`, and for calls that were not made those
+    /// of `Refusal`.
     pub rpc_requests: Family<Rpc, Counter>,
     /// `_rpc_duration_seconds`
     pub rpc: Histogram,
     /// `_node_head_lag_blocks{chain,node}`
     pub node_head_lag: Family<Node, Gauge>,
+    /// `_node_state{chain,node,state}`: 1 for the state that the node is in, 0 for the others.
+    pub node_state: Family<NodeState, Gauge>,
     /// `_finalized_age_seconds{chain}`
     pub finalized_age: Family<Chain, Gauge>,
     /// `_forwarding_paused`: 1 while nothing is sent at all.
@@ -171,6 +175,7 @@ impl Metrics {
             rpc_requests: Family::default(),
             rpc: seconds(),
             node_head_lag: Family::default(),
+            node_state: Family::default(),
             finalized_age: Family::default(),
             forwarding_paused: Gauge::default(),
             source_paused: Family::default(),
@@ -258,6 +263,7 @@ impl Inner {
         r.register("rpc_requests", "JSON-RPC calls", self.rpc_requests.clone());
         r.register_with_unit("rpc_duration", "One JSON-RPC call", Unit::Seconds, self.rpc.clone());
         r.register("node_head_lag_blocks", "Blocks behind the highest head", self.node_head_lag.clone());
+        r.register("node_state", "1 for the state that the node is in", self.node_state.clone());
         r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
         r.register("forwarding_paused", "Nothing is sent", self.forwarding_paused.clone());
         r.register("source_paused", "Nothing is sent about a source", self.source_paused.clone());

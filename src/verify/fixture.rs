@@ -95,6 +95,8 @@ pub(crate) fn active(chain: chain_config::Chain, nodes: &[(&str, &str)]) -> Acti
         name: (*name).to_owned(),
         owner: (*owner).to_owned(),
         url: Secret::new("http://127.0.0.1:1".to_owned()),
+        rate: None,
+        tag: None,
     };
     ActiveChain { chain, nodes: nodes.iter().map(node).collect(), agree: 2, owners: 2, poll: Duration::from_secs(2) }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::side_by_side::all;
-use super::{ChainNodes, Node};
+use super::{ChainNodes, Member};
 use crate::chain::heads::{Ring, Step, Why};
 use crate::chain::rpc::Method;
 use crate::chain::types::Header;
@@ -101,6 +101,13 @@ impl Following {
     }
 }
 
+/// Lost blocks that a look saw by the way: whoever follows the chain hears of them with its next poll.
+#[derive(Default)]
+pub(super) struct Untold {
+    from: Option<u64>,
+    deep: Vec<String>,
+}
+
 /// What one node's poll saw of lost blocks.
 #[derive(Default)]
 struct Lost {
@@ -114,31 +121,26 @@ impl ChainNodes {
         self.poll.saturating_mul(FRESH_POLLS).max(FRESH_MIN)
     }
 
+    /// Polls for whoever follows the chain: with all that was lost since it was told the last time.
+    pub(super) async fn poll_and_tell(&self) -> Polled {
+        let heads = self.poll_heads().await;
+        let untold = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        Polled { heads, lost_from: untold.from, deep: untold.deep }
+    }
+
     /// Polls every node, one poll at a time.
-    pub(super) async fn poll_heads(&self) -> Polled {
+    async fn poll_heads(&self) -> Vec<NodeHead> {
         let _one = self.polling.lock().await;
         let seen = all(self.nodes.iter().map(|node| self.poll_node(node))).await;
-        let mut polled = Polled::default();
-        for (node, (tags, lost)) in self.nodes.iter().zip(seen) {
-            if let Some(from) = lost.from {
-                polled.lost_from = Some(polled.lost_from.map_or(from, |lowest| lowest.min(from)));
-                tracing::info!(chain = self.name, node = node.name, from, "blocks were replaced");
-            }
-            if lost.is_deep {
-                polled.deep.push(node.owner.clone());
-            }
-            polled.heads.extend(tags.ok().map(|tags| node.shown(&tags)));
-        }
-        self.report(&polled.heads);
-        polled
+        let shown = self.nodes.iter().zip(seen).filter_map(|(node, tags)| Some(node.shown(&tags.ok()?)));
+        let heads: Vec<NodeHead> = shown.collect();
+        self.report(&heads);
+        heads
     }
 
     /// Heads and tags of every node; polls when the last poll is too old.
     pub(super) async fn fresh_heads(&self) -> Vec<Result<Tags, NodeError>> {
-        // A node whose connection was lost may be another one now: it is asked who it is before it counts.
-        let known =
-            |node: &Node| node.following.tags(self.fresh()).filter(|tags| tags.is_err() || node.is_identified());
-        let known = || self.nodes.iter().map(known).collect::<Option<Vec<_>>>();
+        let known = || self.nodes.iter().map(|node| node.following.tags(self.fresh())).collect::<Option<Vec<_>>>();
         if let Some(known) = known() {
             return known;
         }
@@ -149,20 +151,26 @@ impl ChainNodes {
 
     /// Heads and tags of the nodes that answered the last poll, while they are fresh.
     pub(super) fn last_heads(&self) -> Vec<NodeHead> {
-        let shown = |node: &Node| Some(node.shown(&node.following.tags(self.fresh())?.ok()?));
+        let shown = |node: &Member| Some(node.shown(&node.following.tags(self.fresh())?.ok()?));
         self.nodes.iter().filter_map(shown).collect()
     }
 
-    async fn poll_node(&self, node: &Node) -> (Result<Tags, NodeError>, Lost) {
+    async fn poll_node(&self, node: &Member) -> Result<Tags, NodeError> {
         let (tags, lost) = self.heads_of(node).await;
+        // Kept before anything else is waited for: a poll that is given up must not lose what it saw.
         node.following.keep(tags.clone());
-        (tags, lost)
+        if let Some(from) = lost.from {
+            tracing::info!(chain = self.name, node = node.name, from, "blocks were replaced");
+            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+            untold.from = Some(untold.from.map_or(from, |lowest| lowest.min(from)));
+            if lost.is_deep {
+                untold.deep.push(node.owner.clone());
+            }
+        }
+        tags
     }
 
-    async fn heads_of(&self, node: &Node) -> (Result<Tags, NodeError>, Lost) {
-        if let Err(error) = self.identify(node).await {
-            return (Err(error), Lost::default());
-        }
+    async fn heads_of(&self, node: &Member) -> (Result<Tags, NodeError>, Lost) {
         let safe = async {
             match self.asks_safe {
                 Some(_) => self.tagged(node, "safe").await,
@@ -181,7 +189,7 @@ impl ChainNodes {
     }
 
     /// Attaches the head to what is known of the node's chain; asks for the parents that are missing between.
-    async fn follow(&self, node: &Node, head: Header) -> Lost {
+    async fn follow(&self, node: &Member, head: Header) -> Lost {
         let mut next = head;
         for _ in 0..PARENTS_MAX {
             match node.following.see(&next) {
@@ -199,13 +207,13 @@ impl ChainNodes {
         Lost::default()
     }
 
-    async fn block_by_hash(&self, node: &Node, hash: B256) -> Result<Option<Header>, NodeError> {
+    async fn block_by_hash(&self, node: &Member, hash: B256) -> Result<Option<Header>, NodeError> {
         let raw = self.call(node, Method::BlockByHash, json!([hash, false])).await?;
-        self.header(&raw)
+        self.header(node, &raw)
     }
 }
 
-impl Node {
+impl Member {
     fn shown(&self, tags: &Tags) -> NodeHead {
         NodeHead {
             node: self.name.clone(),

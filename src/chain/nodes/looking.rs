@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::following::Tags;
 use super::proving::Attempt;
 use super::side_by_side::all;
-use super::{ChainNodes, Node, candidate, fault};
+use super::{ChainNodes, Member, candidate};
 use crate::chain::rpc::Method;
 use crate::chain::types::{self, Header, Receipt};
 use crate::chain::{Look, NodeError, NodeObservation, NodeView, Observations, Plan, Unproven};
@@ -217,9 +217,9 @@ impl ChainNodes {
         let header_at = |answer: &Result<Answer, NodeError>| answer.as_ref().ok().and_then(|answer| answer.header_at);
         let shown: Vec<Header> = answers.iter().filter_map(header_at).collect();
         if shown.iter().any(|header| header.is_sealed) {
-            for answer in answers.iter_mut() {
+            for (node, answer) in self.nodes.iter().zip(answers.iter_mut()) {
                 if header_at(answer).is_some_and(|header| !header.is_sealed) {
-                    *answer = Err(NodeError::Fault("its header does not hash to its hash"));
+                    *answer = Err(node.fault("its header does not hash to its hash"));
                 }
             }
         } else if !shown.is_empty() {
@@ -227,7 +227,7 @@ impl ChainNodes {
         }
     }
 
-    async fn view(&self, node: &Node, plan: &Plan, answer: Result<Answer, NodeError>) -> Result<NodeView, NodeError> {
+    async fn view(&self, node: &Member, plan: &Plan, answer: Result<Answer, NodeError>) -> Result<NodeView, NodeError> {
         let Answer { tags, receipt, header_at, whole: _ } = answer?;
         let nonce = match plan.look {
             Look::Search { sender: Some(Sender { from, .. }), .. } => self.nonce(node, from).await,
@@ -245,7 +245,7 @@ impl ChainNodes {
     }
 
     /// The node's block at a height, as it is known or as it says now; then with all of the block, if that is wanted.
-    async fn header_at(&self, node: &Node, height: u64, wanted: Wanted) -> Result<At, NodeError> {
+    async fn header_at(&self, node: &Member, height: u64, wanted: Wanted) -> Result<At, NodeError> {
         // What did not hash to its hash when it was seen is asked for again: the node may have mended.
         let counts = |header: &Header| header.is_sealed || self.proof == ProofMode::Quorum;
         if let Some(known) = node.following.at(height).filter(counts) {
@@ -258,8 +258,8 @@ impl ChainNodes {
         }
         let (is_whole, head) = (wanted == Wanted::Whole, node.following.polled());
         let raw = self.call(node, Method::Block, json!([format!("{height:#x}"), is_whole])).await?;
-        match self.header(&raw)? {
-            Some(header) if header.number != height => Err(NodeError::Fault("header of another height")),
+        match self.header(node, &raw)? {
+            Some(header) if header.number != height => Err(node.fault("header of another height")),
             Some(header) => {
                 node.following.keep_looked(head, header);
                 Ok((Some(header), is_whole.then_some(raw)))
@@ -268,13 +268,13 @@ impl ChainNodes {
         }
     }
 
-    async fn receipt(&self, node: &Node, tx_hash: B256) -> Result<Option<Receipt>, NodeError> {
+    async fn receipt(&self, node: &Member, tx_hash: B256) -> Result<Option<Receipt>, NodeError> {
         let raw = self.call(node, Method::Receipt, json!([tx_hash])).await?;
-        types::receipt(&raw, tx_hash).map_err(fault)
+        types::receipt(&raw, tx_hash).map_err(|malformed| node.fault(malformed.0))
     }
 
     /// How many transactions of an account are in final blocks; a node that cannot say leaves it open.
-    async fn nonce(&self, node: &Node, account: Address) -> Option<u64> {
+    async fn nonce(&self, node: &Member, account: Address) -> Option<u64> {
         let raw = self.call(node, Method::TransactionCount, json!([account, "finalized"])).await.ok()?;
         types::quantity_of(&raw).ok()
     }

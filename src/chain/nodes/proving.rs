@@ -11,7 +11,7 @@ use alloy_primitives::B256;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{ChainNodes, Node};
+use super::{ChainNodes, Member};
 use crate::chain::proof::{self, ProofError, ProvenBlock, ProvenHeader, ProvenTransactions};
 use crate::chain::rpc::Method;
 use crate::chain::types::Header;
@@ -88,7 +88,7 @@ impl ChainNodes {
                 Err(Undelivered::Unsupported) => return Attempt::Unproven(Unproven::Unsupported),
                 Err(Undelivered::Lie(what)) => {
                     unproven = Some(Unproven::Mismatch);
-                    faults.push((*at, NodeError::Fault(what)));
+                    faults.push((*at, node.fault(what)));
                 }
             }
         }
@@ -105,7 +105,7 @@ impl ChainNodes {
     /// One node's block, as it was shown or as it shows it now; `None` when it does not deliver it now.
     async fn deliver(
         &self,
-        node: &Node,
+        node: &Member,
         header: &Header,
         whole: Option<&RawValue>,
     ) -> Result<Option<Block>, Undelivered> {
@@ -136,7 +136,7 @@ impl ChainNodes {
         Ok(receipts.map(|receipts| Block { receipts, transactions }))
     }
 
-    async fn receipts(&self, node: &Node, header: &ProvenHeader) -> Result<Option<ProvenBlock>, Undelivered> {
+    async fn receipts(&self, node: &Member, header: &ProvenHeader) -> Result<Option<ProvenBlock>, Undelivered> {
         // By hash: by number a node could answer from another block.
         match self.call(node, Method::BlockReceipts, json!([header.hash])).await {
             Ok(raw) => proof::block_receipts(&raw, header, &self.rules).map_err(|error| Undelivered::of(&error)),

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::*;
 use crate::chain::tests::scripted::{Reply, Scripted};
@@ -65,7 +66,7 @@ fn reader_of(limits: Limits, nodes: &[&Scripted], proof: ProofMode) -> (Nodes, M
     }
     let metrics = Metrics::new();
     let chains = BTreeMap::from([("base".to_owned(), active)]);
-    (Nodes::with_limits(&chains, metrics.clone(), limits).unwrap(), metrics)
+    (Nodes::with_limits(&chains, &Clock::system(), &metrics, limits).unwrap(), metrics)
 }
 
 fn plan() -> Plan {

@@ -21,10 +21,22 @@ async fn an_answer_is_the_result_of_this_very_call() {
 #[tokio::test]
 async fn errors_fall_into_their_classes() {
     let http = |status| Reply::Http(status, "{}".to_owned());
+    let quota = |status, code: i64, message: &str| {
+        Reply::Http(status, json!({"id": 1, "error": {"code": code, "message": message}}).to_string())
+    };
     let cases = [
-        (Reply::Error(-32005), RpcError::RateLimited),
-        (http("429 Too Many Requests"), RpcError::RateLimited),
-        (http("402 Payment Required"), RpcError::RateLimited),
+        (Reply::Error(-32005), RpcError::RateLimited(None)),
+        (Reply::Error(429), RpcError::RateLimited(None)),
+        (http("429 Too Many Requests"), RpcError::RateLimited(None)),
+        (http("429 Too Many Requests\r\nretry-after: 7"), RpcError::RateLimited(Some(RetryAfter::Seconds(7)))),
+        (http("429 Too Many Requests\r\nretry-after: soon"), RpcError::RateLimited(None)),
+        (http("503 Service Unavailable\r\nretry-after: 7"), RpcError::RateLimited(Some(RetryAfter::Seconds(7)))),
+        (http("503 Service Unavailable"), RpcError::Status(503)),
+        (http("402 Payment Required"), RpcError::Exhausted),
+        (quota("200 OK", -32005, "daily request count exceeded"), RpcError::Exhausted),
+        (quota("429 Too Many Requests", 429, "Monthly capacity limit exceeded."), RpcError::Exhausted),
+        (quota("429 Too Many Requests", 429, "over the compute units a second"), RpcError::RateLimited(None)),
+        (quota("200 OK", -32000, "daily"), RpcError::Refused(-32000)),
         (Reply::Error(-32601), RpcError::MethodMissing),
         (Reply::Error(-32008), RpcError::TooLarge),
         (Reply::Error(-32000), RpcError::Refused(-32000)),
@@ -68,12 +80,23 @@ async fn a_refused_connection_is_one() {
 }
 
 #[test]
+fn methods_have_names_and_weights() {
+    let names: Vec<&str> = Method::ALL.iter().map(|method| method.as_str()).collect();
+    let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), Method::ALL.len(), "{names:?}");
+    let free: Vec<Method> = Method::ALL.into_iter().filter(|method| method.cost() == 0).collect();
+    assert_eq!(free, [Method::ChainId]);
+    assert_eq!((Method::BlockNumber.cost(), Method::Receipt.cost(), Method::Logs.cost()), (10, 20, 60));
+}
+
+#[test]
 fn no_error_can_show_the_url() {
     let all = [
         RpcError::Timeout,
         RpcError::Connect,
         RpcError::Io,
-        RpcError::RateLimited,
+        RpcError::RateLimited(Some(RetryAfter::Seconds(1))),
+        RpcError::Exhausted,
         RpcError::Status(500),
         RpcError::TooLarge,
         RpcError::Malformed,

@@ -19,7 +19,7 @@ pub(crate) enum Reply {
     Error(i64),
     /// A JSON-RPC result under another id.
     WrongId(Value),
-    /// An HTTP answer as it is: status line's rest, body.
+    /// An HTTP answer as it is: the rest of the status line (and header lines behind it), body.
     Http(&'static str, String),
     /// An endless body.
     Endless,

@@ -140,7 +140,13 @@ fn nodes(raw: &chains::Reading, reader: &mut Reader<'_>) -> Vec<Node> {
             let message = format!("expected an endpoint of its own; found that of {:?}", other.name);
             reader.problem(&format!("{}.url", node.at), message, "name another node");
         }
-        nodes.push(Node { name: name.0.clone(), owner: owner.0.clone(), url: Secret::new(url) });
+        nodes.push(Node {
+            name: name.0.clone(),
+            owner: owner.0.clone(),
+            url: Secret::new(url),
+            rate: node.rate.map(|rate| u32::try_from(rate.0).unwrap_or(u32::MAX)),
+            tag: node.tag.as_ref().map(|tag| tag.0.clone()),
+        });
     }
     nodes
 }

@@ -16,6 +16,9 @@ const HOUR: u64 = 60 * MINUTE;
 const WINDOW_MAX: u64 = 100_000;
 const STALL_MAX: u64 = 604_800;
 
+/// Compute units a second; the largest plans on sale give some ten thousand.
+const RATE_MAX: u64 = 1_000_000;
+
 /// Blocks until a transaction counts as dropped, as `chain_config` bounds them.
 const DROP_MAX: u64 = 100_000;
 
@@ -45,6 +48,10 @@ section! {
         owner: required Label;
         /// Its endpoint; keys in path or query are never shown.
         url: required HttpUrl;
+        /// Compute units a second that it may be asked for; without it calls are not paced.
+        rate: optional Count<1, RATE_MAX>;
+        /// What kind of node it is, such as light-client.
+        tag: optional Name;
     }
 
     /// What differs from the built-in data, or makes a new chain.
