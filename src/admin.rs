@@ -26,6 +26,7 @@ use crate::watermark::Watermarks;
 mod audit;
 mod auth;
 mod backups;
+mod chains;
 mod deliveries;
 mod envelope;
 mod events;
@@ -39,10 +40,14 @@ mod keeping;
 mod local;
 mod lookup;
 mod pauses;
+mod payments;
 mod problem;
 mod rejected;
 mod status;
+mod verification;
 mod view;
+
+pub use verification::{Asked, ChainNow, NodeNow, StandingNow, Verification};
 
 /// Largest request body: an expectation with its 4 KiB of metadata fits many times.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -77,6 +82,8 @@ pub struct Parts {
     pub draining: Stop,
     /// Long work.
     pub jobs: Jobs,
+    /// The chains as they are judged now.
+    pub verification: Arc<dyn Verification>,
     /// What removes, archives and brings back evidence.
     pub retention: Retention,
     /// Since when this process serves; none while a stopped gateway is looked at.
@@ -102,7 +109,7 @@ impl Api {
 
     /// Everything, for the admin listener.
     pub fn router(&self) -> Router {
-        let api = Router::new()
+        let api = Self::chain_routes()
             .route("/deliveries", get(deliveries::list))
             .route("/deliveries/{id}", get(deliveries::show))
             .route("/deliveries/{id}/raw", get(deliveries::raw))
@@ -141,6 +148,21 @@ impl Api {
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .layer(from_fn_with_state(self.clone(), envelope::wrap))
             .with_state(self.clone())
+    }
+
+    /// What is about chains and the money on them.
+    fn chain_routes() -> Router<Self> {
+        Router::new()
+            .route("/chains", get(chains::list))
+            .route("/chains/{name}", get(chains::show))
+            .route("/chains/{name}/finality", put(chains::finality).delete(chains::finality))
+            .route("/chains/{name}/cordon", post(chains::cordon))
+            .route("/chains/{name}/uncordon", post(chains::uncordon))
+            .route("/chains/{name}/nodes/{node}/cordon", post(chains::cordon_node))
+            .route("/chains/{name}/nodes/{node}/uncordon", post(chains::uncordon_node))
+            .route("/payments", get(payments::list))
+            .route("/payments/check", post(payments::check))
+            .route("/payments/{id}", get(payments::show))
     }
 
     /// [`Api::router`] for the accept loop.

@@ -11,22 +11,28 @@ use evidence_store::{KeyError, Store};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Api};
-use crate::chain::nodes::{Nodes, NodesError};
+use crate::chain::nodes::Nodes;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ingress::{BadSource, Ingress, Public};
+use crate::ingress::{Ingress, Public};
 use crate::intake::{self, IntakeError};
 use crate::jobs::Jobs;
-use crate::ledger::sqlite::{self, Sqlite};
+use crate::ledger::sqlite::Sqlite;
 use crate::ledger::{Cursor, IntakeBatch, Ledger, LedgerError};
-use crate::net::{self, BindError, Listener};
+use crate::net::{self, Listener};
 use crate::retention::Retention;
 use crate::task::{self, Stop, StopSwitch, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
+use crate::verify::by_hand::ByHand;
 use crate::verify::in_force::InForce;
 use crate::watermark::Watermarks;
 use crate::{backup, forward, screening, seal, verify};
+
+mod by_hand;
+mod error;
+
+pub use error::{RunError, StartError};
 
 /// Between looks at a folder that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -34,69 +40,6 @@ const LOCK_POLL: Duration = Duration::from_millis(200);
 const JOBS_DRAIN_MAX: Duration = Duration::from_secs(10);
 /// How long the stages behind the log may take to finish what they hold.
 const STAGES_DRAIN_MAX: Duration = Duration::from_secs(30);
-
-/// Why the gateway did not start. Nothing was served.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The evidence log.
-    #[error(transparent)]
-    Evidence(#[from] evidence_store::OpenError),
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] sqlite::OpenError),
-    /// Rule 27: a log with deliveries and a ledger that never saw them.
-    #[error(
-        "LEDGER_MISSING: {path} does not exist, is empty or never saw a log, but the evidence log holds {deliveries} \
-         deliveries; restore the ledger that belongs to this log, or the whole data folder, from a backup, or make a \
-         new ledger from the log: tollgate evidence rebuild-ledger"
-    )]
-    LedgerMissing {
-        /// Where it ought to be.
-        path: String,
-        /// Records in the log.
-        deliveries: u64,
-    },
-    /// The log and the ledger do not belong together.
-    #[error(transparent)]
-    Rewound(#[from] IntakeError),
-    /// The ledger does not say where it stands.
-    #[error(transparent)]
-    LedgerSilent(#[from] LedgerError),
-    /// A source's secrets.
-    #[error(transparent)]
-    Source(#[from] BadSource),
-    /// A node's URL.
-    #[error(transparent)]
-    Chain(#[from] NodesError),
-    /// A deny list.
-    #[error(transparent)]
-    Screening(#[from] screening::LoadError),
-    /// A destination.
-    #[error(transparent)]
-    Forward(#[from] forward::BuildError),
-    /// The key that signs checkpoints.
-    #[error(transparent)]
-    Seal(#[from] seal::BuildError),
-    /// A port.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-}
-
-/// Why the gateway ended although nobody asked it to.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A write to the log failed: nothing was acked after it; recovery at the next start decides what is stored.
-    #[error(
-        "the evidence log is poisoned: {0}; nothing was acknowledged after it. Restart: opening checks what is stored"
-    )]
-    Poisoned(String),
-    /// Intake cannot go on.
-    #[error(transparent)]
-    Intake(#[from] IntakeError),
-    /// A stage ended by itself, which is a defect.
-    #[error("{0} ended by itself")]
-    Ended(&'static str),
-}
 
 /// A gateway that is built and listens, and serves once [`App::run`] is called.
 pub struct App {
@@ -113,6 +56,7 @@ pub struct App {
     nodes: Arc<Nodes>,
     in_force: InForce,
     screening: screening::Screening,
+    by_hand: Arc<ByHand>,
     forward: forward::Worker,
     seal: seal::Worker,
     /// Verifies checkpoints.
@@ -150,8 +94,10 @@ impl App {
         }
         let nodes = Arc::new(Nodes::new(&config.chains, &clock, &metrics)?);
         let in_force = InForce::new(&config.chains);
-        in_force.apply(&ledger.finality_overrides().await?, &ledger.cordons().await?);
         let screening = screening::open(&config.verification.screening, clock.clone(), metrics.clone()).await?;
+        let (reader, rules, deny) = (Arc::clone(&nodes), in_force.clone(), screening.current());
+        let by_hand = ByHand::new(Arc::clone(&ledger), reader, Arc::clone(&config), rules, deny, clock.clone());
+        by_hand.put_in_force().await?;
         let forward = forward::Worker::new(Arc::clone(&ledger), &config, clock.clone(), &metrics, wakes.clone())?;
         let (seal, public_key) = sealing(&config, &clock, &metrics, &evidence, &ledger).await?;
         let public = Listener::bind(config.ingress.listen)?;
@@ -170,6 +116,7 @@ impl App {
             nodes,
             in_force,
             screening,
+            by_hand: Arc::new(by_hand),
             forward,
             seal,
             public_key,
@@ -281,6 +228,7 @@ impl Running {
             watermarks: Arc::clone(&app.watermarks),
             draining: drains,
             jobs: jobs.clone(),
+            verification: app.by_hand,
             started_us: Some(app.clock.now().as_microsecond()),
             public_key: app.public_key,
         });

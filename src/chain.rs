@@ -173,6 +173,10 @@ pub trait Reader: Send + Sync + 'static {
 
     /// Heads and tags of the last poll, while they are fresh; no call is made.
     fn heads(&self, chain: &str) -> Vec<NodeHead>;
+
+    /// Takes a node out of use, or back: it is asked nothing and its word does not count. Nothing for a reader without
+    /// nodes of its own.
+    fn cordon(&self, _chain: &str, _node: &str, _out: bool) {}
 }
 
 impl fmt::Display for Plan {

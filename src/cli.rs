@@ -5,6 +5,7 @@
 pub mod ask;
 pub mod audit;
 pub mod backup;
+pub mod chains;
 pub mod check;
 pub mod deliveries;
 pub mod demo;
@@ -17,6 +18,7 @@ pub mod healthcheck;
 pub mod jobs;
 mod output;
 pub mod pause;
+pub mod payments;
 pub mod progress;
 pub mod rejected;
 pub mod restore;
@@ -72,6 +74,10 @@ pub enum Command {
     Rejected(rejected::Args),
     /// Look at what deliveries became.
     Events(events::Args),
+    /// Look at payments, and judge a transaction by hand.
+    Payments(payments::Args),
+    /// Look at chains and their nodes, take them out of use, set how deep payments have to be.
+    Chains(chains::Args),
     /// Verify the evidence log, prove, keep, remove and bring back what is in it, make a new ledger from it.
     Evidence(evidence::Args),
     /// Stop sending: everything, to one destination, or about one source. Receiving goes on.
@@ -170,7 +176,7 @@ impl From<crate::config::Problems> for Failure {
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(args) => Box::pin(serve::run(args)).await,
-        Command::Check(args) => check::run(&args, &crate::config::environment()),
+        Command::Check(args) => Box::pin(check::run(args)).await,
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Send(args) => Box::pin(send::run(args)).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
@@ -179,6 +185,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Deliveries(args) => Box::pin(deliveries::run(args)).await,
         Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Events(args) => Box::pin(events::run(args)).await,
+        Command::Payments(args) => Box::pin(payments::run(args)).await,
+        Command::Chains(args) => Box::pin(chains::run(args)).await,
         Command::Evidence(args) => Box::pin(evidence::run(args)).await,
         Command::Pause(args) => Box::pin(pause::run(args, true)).await,
         Command::Resume(args) => Box::pin(pause::run(args, false)).await,

@@ -77,6 +77,10 @@ pub(super) enum May {
     Erase,
     /// Change what the log holds: prune, import.
     ChangeEvidence,
+    /// Have the nodes asked about a transaction, and see what verification would say.
+    CheckPayments,
+    /// Change how deep payments have to be.
+    SetFinality,
 }
 
 impl Caller {
@@ -116,7 +120,7 @@ impl Caller {
 const fn allows(role: Role, what: May) -> bool {
     match what {
         May::ReadEvents | May::ReadExpectations => true,
-        May::ReadDeliveries | May::ReadStatus | May::ReadJobs => match role {
+        May::ReadDeliveries | May::ReadStatus | May::ReadJobs | May::CheckPayments => match role {
             Role::Backend => false,
             Role::Viewer | Role::Auditor | Role::Operator | Role::Admin => true,
         },
@@ -136,7 +140,7 @@ const fn allows(role: Role, what: May) -> bool {
             Role::Backend | Role::Viewer | Role::Auditor => false,
             Role::Operator | Role::Admin => true,
         },
-        May::BackUp | May::Erase | May::ChangeEvidence => match role {
+        May::BackUp | May::Erase | May::ChangeEvidence | May::SetFinality => match role {
             Role::Backend | Role::Viewer | Role::Auditor | Role::Operator => false,
             Role::Admin => true,
         },
@@ -208,6 +212,8 @@ mod tests {
         assert!(allows(Role::Auditor, May::ReadAudit) && !allows(Role::Viewer, May::ReadAudit));
         assert!(allows(Role::Backend, May::ReadFeed) && !allows(Role::Auditor, May::ReadFeed));
         assert!(allows(Role::Admin, May::ChangeEvidence) && !allows(Role::Operator, May::ChangeEvidence));
+        assert!(allows(Role::Admin, May::SetFinality) && !allows(Role::Operator, May::SetFinality));
+        assert!(allows(Role::Viewer, May::CheckPayments) && !allows(Role::Backend, May::CheckPayments));
         assert!(!allows(Role::Backend, May::ReadStatus) && allows(Role::Viewer, May::ReadJobs));
     }
 }

@@ -67,6 +67,7 @@ impl ListQuery {
             tx: lower(self.tx),
             expectation: self.expectation,
             payment: self.payment,
+            paid: false,
             since_us: time("since", self.since, now)?,
             until_us: time("until", self.until, now)?,
             after: self.after,

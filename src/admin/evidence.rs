@@ -139,8 +139,11 @@ async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Found, Problem> {
                 let known = api.ledger.delivery(id).await?;
                 found.events.extend(known.and_then(|known| known.event_id).map(|event| event.0));
             }
-            IdOf::Event if !event(api, EventId(id), &mut found).await? => continue,
-            IdOf::Event => {}
+            IdOf::Event | IdOf::Payment | IdOf::Transaction => {
+                if !event(api, EventId(id), &mut found).await? {
+                    continue;
+                }
+            }
         }
         found.about = id.to_string();
         return Ok(found);

@@ -241,7 +241,7 @@ async fn named(api: &Api, caller: &Caller, text: &str) -> Result<Subject, Proble
     let mut found = Vec::new();
     let subject = |of, id: Uuid| match of {
         IdOf::Delivery => Subject::Delivery(id),
-        IdOf::Event => Subject::Event(id),
+        IdOf::Event | IdOf::Payment | IdOf::Transaction => Subject::Event(id),
     };
     for of in [IdOf::Delivery, IdOf::Event] {
         match lookup::id(api, caller, of, text).await {

@@ -10,6 +10,8 @@ use crate::task;
 
 /// Hexadecimal digits of a UUID.
 const DIGITS: usize = 32;
+/// Hexadecimal digits of a transaction's hash.
+const HASH_DIGITS: usize = 64;
 /// Fewest digits of a beginning.
 const DIGITS_MIN: usize = 4;
 /// Ids looked at that share a beginning. More than these is never unique, whatever the caller may see.
@@ -24,8 +26,26 @@ pub(super) async fn id(api: &Api, caller: &Caller, of: IdOf, text: &str) -> Resu
     let what = match of {
         IdOf::Delivery => "delivery",
         IdOf::Event => "event",
+        IdOf::Payment | IdOf::Transaction => "payment",
     };
     only(caller, what, text, api.ledger.ids(of, low, high, CANDIDATES).await?)
+}
+
+/// The event of the payment that is meant: by its `pay_` id, the id of its event, or its transaction.
+pub(super) async fn payment(api: &Api, caller: &Caller, text: &str) -> Result<Uuid, Problem> {
+    let lower = text.trim().to_ascii_lowercase();
+    let hash = lower.strip_prefix("0x").or_else(|| (lower.len() == HASH_DIGITS).then_some(lower.as_str()));
+    let (of, digits) = match (lower.strip_prefix("pay_"), hash) {
+        (Some(digits), _) => (IdOf::Payment, digits),
+        // Half of a hash names it: nobody finds two that begin so.
+        (None, Some(digits)) if digits.len() <= HASH_DIGITS => {
+            (IdOf::Transaction, digits.get(..DIGITS).unwrap_or(digits))
+        }
+        (None, _) => (IdOf::Event, lower.as_str()),
+    };
+    let (low, high) = meant(digits)?;
+    let found = api.ledger.ids(of, low, high, CANDIDATES).await?;
+    only(caller, "payment", text, found)
 }
 
 /// The same for requests in the ring of rejected ones.

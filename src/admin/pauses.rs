@@ -85,12 +85,9 @@ fn read<T: serde::de::DeserializeOwned + Default>(body: &[u8]) -> Result<T, Prob
 }
 
 async fn set(api: &Api, caller: &Caller, target: PauseTarget, paused: bool, reason: Option<String>) -> Answer {
-    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    let reason = self::reason(reason)?;
     if paused && reason.is_none() {
         return Err(Problem::bad_request("a pause needs a reason: {\"reason\": \"…\"}"));
-    }
-    if reason.as_ref().is_some_and(|reason| REASON_BYTES_MAX < reason.len()) {
-        return Err(Problem::bad_request(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
     }
     let before = api.ledger.pauses().await?;
     if !before.iter().any(|pause| pause.target == target) {
@@ -108,6 +105,15 @@ async fn set(api: &Api, caller: &Caller, target: PauseTarget, paused: bool, reas
     }
     let now = api.ledger.pauses().await?;
     ok(json!({"target": target.to_string(), "paused": paused, "changed": changed, "pauses": shown(&now, caller)}))
+}
+
+/// A reason as it is kept; none when there is nothing but white space.
+pub(super) fn reason(reason: Option<String>) -> Result<Option<String>, Problem> {
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if reason.as_ref().is_some_and(|reason| REASON_BYTES_MAX < reason.len()) {
+        return Err(Problem::bad_request(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
+    }
+    Ok(reason)
 }
 
 /// What never was cannot be paused: a wrong name would look like a pause and be none. What is paused already may be

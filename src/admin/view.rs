@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::ledger::{DeliveryView, EventDetail, EventView, ExpectationView, MessageView, TraceEntry};
+use crate::ledger::{ClaimView, DeliveryView, EventDetail, EventView, ExpectationView, MessageView, TraceEntry};
 use crate::model::{Accept, ExpectationKey};
 
 /// RFC 3339 with microseconds as stored.
@@ -71,12 +71,27 @@ pub(super) fn detail(detail: &EventDetail) -> Value {
         fields.insert("trace".into(), detail.trace.iter().map(trace).collect());
         fields.insert("delivery_list".into(), detail.deliveries.iter().map(delivery).collect());
         fields.insert("messages".into(), detail.messages.iter().map(message).collect());
+        fields.insert("claims".into(), detail.claims.iter().map(claim).collect());
     }
     value
 }
 
 fn trace(entry: &TraceEntry) -> Value {
     json!({"at": time(entry.at_us), "from": entry.from, "to": entry.to, "code": entry.code, "detail": entry.detail})
+}
+
+/// A transfer that was claimed. The proxy's event that goes with the money is one too, of amount zero.
+fn claim(view: &ClaimView) -> Value {
+    let slot = &view.slot;
+    json!({
+        "chain_id": slot.key.chain_id,
+        "tx_hash": slot.key.tx_hash,
+        "slot": slot.key.slot.to_string(),
+        "state": if view.is_tombstone { "tombstone" } else { "claimed" },
+        "amount_base_units": slot.amount.to_string(),
+        "token": slot.token.map(|token| token.to_checksum(None)),
+        "recipient": slot.recipient.to_checksum(None),
+    })
 }
 
 fn message(view: &MessageView) -> Value {

@@ -34,6 +34,9 @@ use looking::Answer;
 pub use node::Node;
 use proving::Blocks;
 
+/// Answer of a node that an operator took out of use.
+const CORDONED: NodeError = NodeError::Unavailable("cordoned");
+
 /// A node that cannot be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("chains.{chain}, node {node}: {error}")]
@@ -114,6 +117,18 @@ impl Nodes {
     pub fn of(&self, chain: &str) -> impl Iterator<Item = &Node> {
         self.chains.get(chain).into_iter().flat_map(|chain| chain.nodes.iter().map(|member| &member.node))
     }
+
+    /// Takes a node out of use, or back; nothing for one that is not configured. What it said before does not count
+    /// either.
+    pub fn set_cordoned(&self, chain: &str, node: &str, out: bool) {
+        let members = self.chains.get(chain).into_iter().flat_map(|chain| chain.nodes.iter());
+        for member in members.filter(|known| known.name == node) {
+            member.node.set_cordoned(out);
+            if out {
+                member.following.keep(Err(CORDONED));
+            }
+        }
+    }
 }
 
 impl Reader for Nodes {
@@ -137,6 +152,10 @@ impl Reader for Nodes {
 
     fn heads(&self, chain: &str) -> Vec<NodeHead> {
         self.chains.get(chain).map_or_else(Vec::new, ChainNodes::last_heads)
+    }
+
+    fn cordon(&self, chain: &str, node: &str, out: bool) {
+        self.set_cordoned(chain, node, out);
     }
 }
 

@@ -1,14 +1,20 @@
-//! `tollgate check`: validates the whole configuration, and the deny lists that it names. Opens no port and no data.
+//! `tollgate check`: validates the whole configuration, and the deny lists that it names; with `--rpc` asks its nodes.
+//! Opens no port and no data.
 
 use std::path::PathBuf;
 
+use super::table::{self, OutputArgs};
 use super::{Exit, Failure, print};
 use crate::config::{self, Config, Environment, Loaded};
 use crate::screening::{self, list::DenyList};
 
+mod rpc;
+
 /// Arguments of `check`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example:\n  tollgate check --config /etc/tollgate --print")]
+#[command(
+    after_help = "Example:\n  tollgate check --config /etc/tollgate --print\n  tollgate check --config /etc/tollgate --rpc"
+)]
 pub struct Args {
     /// A file, or a folder whose *.toml are read in name order; repeat it, later ones override.
     #[arg(long, value_name = "FILE", required_unless_present = "schema")]
@@ -19,15 +25,31 @@ pub struct Args {
     /// Print the JSON Schema of a configuration file.
     #[arg(long)]
     pub schema: bool,
+    /// Ask every node for chain id, head, tags and methods; exit code 1 when a chain cannot reach its agreement.
+    #[arg(long, conflicts_with_all = ["schema", "print"])]
+    pub rpc: bool,
+    /// With --rpc: how to show it.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// Every problem of the configuration, or the first bad deny list, with exit code 2.
-pub fn run(args: &Args, environment: &Environment) -> Result<(), Failure> {
-    print(&report(args, environment)?)?;
-    Ok(())
+/// Every problem of the configuration, or the first bad deny list, with exit code 2; with `--rpc` the chains that cannot be verified on, with 1.
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let environment = config::environment();
+    if !args.rpc {
+        print(&report(&args, &environment)?)?;
+        return Ok(());
+    }
+    let config = config::load(&args.config, &environment)?.config;
+    let asked = rpc::ask(&config).await;
+    table::list(&asked.rows, &rpc::LAYOUT, args.output.output)?;
+    if asked.failing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Failed, format!("payments cannot be verified on\n  {}", asked.failing.join("\n  "))))
 }
 
 /// What is printed.

@@ -132,6 +132,14 @@ impl Target {
         data(self.call(Method::DELETE, path, &Query::default(), None).await?)
     }
 
+    /// `DELETE` with a JSON body that says why.
+    ///
+    /// # Errors
+    /// As [`Target::get`].
+    pub async fn delete_with(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        data(self.call(Method::DELETE, path, &Query::default(), Some(body)).await?)
+    }
+
     /// `GET` of what is no JSON.
     ///
     /// # Errors

@@ -13,13 +13,13 @@ mod lists;
 mod search;
 
 /// Sees the source `stripe` only, with bodies.
-const STRIPE_AUDITOR: &str = "auditor-test-token-7f00aa11";
+pub(crate) const STRIPE_AUDITOR: &str = "auditor-test-token-7f00aa11";
 /// Puts expectations of the source `stripe` only.
 const STRIPE_BACKEND: &str = "backend-test-token-90cc12e4";
-const OPERATOR: &str = "operator-test-token-51b1e0d2";
+pub(crate) const OPERATOR: &str = "operator-test-token-51b1e0d2";
 
 /// A gateway with more tokens than usual.
-fn start(setup: &Setup) -> Gateway {
+pub(crate) fn start(setup: &Setup) -> Gateway {
     let site = Site::new(setup);
     let folder = site.file().parent().map(Path::to_path_buf).unwrap();
     let mut more = String::new();

@@ -11,6 +11,8 @@ mod archive;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod chains;
+#[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod damage;
@@ -40,6 +42,8 @@ mod operate;
 mod outage;
 #[cfg(test)]
 mod pause;
+#[cfg(test)]
+mod payments;
 #[cfg(test)]
 mod power;
 #[cfg(test)]

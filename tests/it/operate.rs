@@ -57,7 +57,7 @@ pub(crate) fn open(site: &Site, arguments: &[&str]) -> Told {
 }
 
 /// The first characters of an id.
-fn begin(id: &str, characters: usize) -> String {
+pub(crate) fn begin(id: &str, characters: usize) -> String {
     id.chars().take(characters).collect()
 }
 

@@ -92,7 +92,7 @@ impl Following {
         looked.insert(header.number, (head, header));
     }
 
-    fn keep(&self, tags: Result<Tags, NodeError>) {
+    pub(super) fn keep(&self, tags: Result<Tags, NodeError>) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), tags));
     }
 

@@ -175,6 +175,30 @@ async fn an_anchor_is_looked_at_without_asking_for_the_receipt() {
 }
 
 #[tokio::test]
+async fn a_cordoned_node_is_asked_nothing_and_its_word_does_not_count() {
+    let (one, other) = (node(|_, _| None).await, node(|_, _| None).await);
+    let (reader, _) = reader(&[&one, &other]);
+    assert!(reader.observe(plan()).await.nodes.iter().all(|node| node.answer.is_ok()));
+    reader.set_cordoned("base", "b", true);
+    let asked = other.calls().len();
+    // Not even for what it said before: an anchor whose block is known needs no call.
+    for look in [Look::Locate, Look::Anchor(fixture::anchor())] {
+        let seen = reader.observe(Plan { look, ..plan() }).await;
+        assert!(seen.nodes[0].answer.is_ok());
+        assert_eq!(seen.nodes[1].answer, Err(CORDONED));
+    }
+    reader.poll("base").await;
+    assert_eq!(other.calls().len(), asked);
+    let heads: Vec<_> = reader.heads("base").into_iter().map(|head| head.node).collect();
+    assert_eq!(heads, ["a"]);
+    reader.set_cordoned("base", "b", false);
+    reader.set_cordoned("base", "nobody", true);
+    reader.set_cordoned("nowhere", "a", true);
+    reader.poll("base").await;
+    assert!(reader.observe(plan()).await.nodes.iter().all(|node| node.answer.is_ok()));
+}
+
+#[tokio::test]
 async fn a_chain_that_is_not_configured_has_no_nodes() {
     let (reader, _) = reader(&[]);
     let other = Plan { chain: "ethereum".to_owned(), ..plan() };

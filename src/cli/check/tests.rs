@@ -1,15 +1,19 @@
-use super::{Args, report};
+use super::{Args, OutputArgs, report};
 use crate::cli::Exit;
 use crate::config::Environment;
 
 const SMALL: &str = "[[sources]]\nname = \"a\"\nprovider = \"stripe\"\npath = \"/a\"\nsecrets = [\"env:S\"]\n";
+
+fn args(config: Vec<std::path::PathBuf>, print: bool, schema: bool) -> Args {
+    Args { config, print, schema, rpc: false, output: OutputArgs::default() }
+}
 
 fn run(text: &str, print: bool) -> Result<String, crate::cli::Failure> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gate.toml");
     std::fs::write(&path, text).unwrap();
     let environment: Environment = [("S".to_owned(), "top-secret-text".to_owned())].into();
-    report(&Args { config: vec![path], print, schema: false }, &environment)
+    report(&args(vec![path], print, false), &environment)
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn problems_end_with_exit_code_2() {
 
 #[test]
 fn the_schema_needs_no_file() {
-    let args = Args { config: Vec::new(), print: false, schema: true };
+    let args = args(Vec::new(), false, true);
     let schema: serde_json::Value = serde_json::from_str(&report(&args, &Environment::new()).unwrap()).unwrap();
     assert!(schema["properties"]["ingress"]["properties"]["listen"].is_object());
 }

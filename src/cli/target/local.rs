@@ -1,5 +1,6 @@
 //! A stopped gateway's data: the stores are opened for this command alone, and the admin API is called in process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use super::{Query, Reply, below};
 use crate::admin::{Api, Parts};
 use crate::app::StartError;
+use crate::chain::nodes::Nodes;
 use crate::cli::{Exit, Failure};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
@@ -20,8 +22,11 @@ use crate::jobs::Jobs;
 use crate::ledger::Ledger;
 use crate::ledger::sqlite::Sqlite;
 use crate::retention::Retention;
+use crate::screening::Current;
 use crate::task::{self, Wakes};
 use crate::telemetry::Metrics;
+use crate::verify::by_hand::ByHand;
+use crate::verify::in_force::InForce;
 use crate::watermark::Watermarks;
 
 /// Who the audit trail names when the system does not say.
@@ -48,7 +53,9 @@ impl Local {
         let (_switch, draining) = task::stop();
         let metrics = Metrics::new();
         let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+        let verification = verification(&config, &ledger, &clock, &metrics).await?;
         let api = Api::new(Parts {
+            verification,
             retention: Retention::new(
                 evidence.clone(),
                 Arc::clone(&ledger),
@@ -90,6 +97,21 @@ impl Local {
         let (parts, body) = answer.into_parts();
         Ok(Reply { status: parts.status, body })
     }
+}
+
+/// The rules that a stopped gateway would judge by. It asks no node.
+async fn verification(
+    config: &Arc<Config>,
+    ledger: &Arc<dyn Ledger>,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<Arc<ByHand>, Failure> {
+    let nobody = Nodes::new(&BTreeMap::new(), clock, metrics).map_err(StartError::from)?;
+    let in_force = InForce::new(&config.chains);
+    let (ledger, config, deny) = (Arc::clone(ledger), Arc::clone(config), Current::none());
+    let rules = ByHand::new(ledger, Arc::new(nobody), config, in_force, deny, clock.clone());
+    rules.put_in_force().await.map_err(StartError::from)?;
+    Ok(Arc::new(rules))
 }
 
 /// Who sits at the terminal, as far as the system says.

@@ -57,6 +57,8 @@ pub(crate) async fn a_confirmation_claims_sums_and_sends<R: Rig>(rig: R) {
     assert_eq!((&detail.event.payment_id, detail.event.state_version), (&Some(expected.clone()), 1));
     assert_eq!(detail.event.anchor, Some(anchor(1, 11)));
     assert_eq!(detail.event.expectation_id.as_deref(), Some("order"));
+    let claim = |slot| ClaimView { slot, is_tombstone: false };
+    assert_eq!(detail.claims, [claim(slot(1, 7, 100)), claim(slot(1, 3, 0))]);
     assert_eq!(detail.trace.last().map(|entry| entry.detail["seen"].clone()), Some(1.into()));
     let due = messages(&*ledger, "default", T0).await;
     assert_eq!(

@@ -3,7 +3,7 @@
 use super::Rig;
 use super::fixtures::*;
 use crate::ledger::*;
-use crate::model::{Code, EventState};
+use crate::model::{Code, EventState, PaymentId};
 
 fn limit(limit: usize) -> Filter {
     Filter { limit, ..Filter::default() }
@@ -219,6 +219,24 @@ pub(crate) async fn ids_of_a_range_come_with_their_source<R: Rig>(rig: R) {
     }
     known.sort();
     assert_eq!(deliveries, known);
+    // A payment and its transaction lead to their event.
+    let none: [(uuid::Uuid, String); 0] = [];
+    let of = async |of, low, high| ledger.ids(of, low, high, 9).await.expect("ids");
+    assert_eq!(of(IdOf::Payment, least, greatest).await, none);
+    assert_eq!(of(IdOf::Transaction, least, greatest).await, none);
+    let confirmed = confirm(&due_one(&*ledger, T0, "a").await, 1, 11, 100);
+    let key = confirmed.slots[0].key;
+    ledger.confirm(Confirm { slots: vec![slot(1, 3, 0), slot(1, 7, 100)], ..confirmed }).await.expect("confirmed");
+    let payment = PaymentId::of(&slot(1, 3, 0).key);
+    let payment = uuid::Uuid::parse_str(payment.as_str().trim_start_matches("pay_")).expect("32 digits");
+    let begins = uuid::Uuid::from_slice(&key.tx_hash[..16]).expect("16 bytes");
+    let a = [(id_of("a").0, "rn".to_owned())];
+    for (kind, id) in [(IdOf::Payment, payment), (IdOf::Transaction, begins)] {
+        assert_eq!(of(kind, least, greatest).await, a, "{kind:?}");
+        assert_eq!(of(kind, id, id).await, a, "{kind:?}");
+        let next = uuid::Uuid::from_u128(id.as_u128() + 1);
+        assert_eq!(of(kind, next, greatest).await, none, "{kind:?}");
+    }
 }
 
 pub(crate) async fn an_event_shows_all_that_happened<R: Rig>(rig: R) {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::intake::EventFacts;
+use super::judgement::ClaimedSlot;
 use crate::model::{Anchor, Claim, Code, EventId, EventState, PaymentId};
 
 /// What a list shows. Absent fields do not filter.
@@ -40,6 +41,8 @@ pub struct Filter {
     pub expectation: Option<String>,
     /// Payment id.
     pub payment: Option<String>,
+    /// Only those that are a payment.
+    pub paid: bool,
     /// Received at or after.
     pub since_us: Option<i64>,
     /// Received before.
@@ -75,6 +78,10 @@ pub enum IdOf {
     Delivery,
     /// Events.
     Event,
+    /// Payments, by the digits behind `pay_`. The ids answered are their events'.
+    Payment,
+    /// Transactions whose transfers were claimed, by the first half of their hash. The ids answered are those events'.
+    Transaction,
 }
 
 /// A delivery as the ledger knows it; bytes and headers are in the evidence log.
@@ -142,6 +149,17 @@ pub struct EventDetail {
     pub trace: Vec<TraceEntry>,
     /// Its messages and their attempts.
     pub messages: Vec<MessageView>,
+    /// The transfers that it holds or held, in the order in which it claimed them.
+    pub claims: Vec<ClaimView>,
+}
+
+/// A transfer that an event claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimView {
+    /// What was claimed.
+    pub slot: ClaimedSlot,
+    /// Its block was lost: it blocks others still, and not its own event.
+    pub is_tombstone: bool,
 }
 
 /// One decision.

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rows::{Amount, EventRow, Id, Named, count, damaged, int};
-use crate::ledger::{ClaimedSlot, JoinKey, LedgerError};
+use crate::ledger::{ClaimView, ClaimedSlot, JoinKey, LedgerError};
 use crate::model::{Anchor, EventId, PaymentId, Slot, TransferKey};
 
 /// Who holds a transfer that an event asks for.
@@ -161,9 +161,15 @@ pub(super) fn insert(
 
 /// The slots that an event holds, in order.
 pub(super) fn of_event(conn: &Connection, event: EventId) -> Result<Vec<ClaimedSlot>, LedgerError> {
+    let claims = shown(conn, event)?.into_iter();
+    Ok(claims.filter(|claim| !claim.is_tombstone).map(|claim| claim.slot).collect())
+}
+
+/// The slots that an event holds or held, in order.
+pub(super) fn shown(conn: &Connection, event: EventId) -> Result<Vec<ClaimView>, LedgerError> {
     let mut statement = conn.prepare_cached(
-        "SELECT chain_id, tx_hash, slot, amount, token, recipient FROM transfer_claims
-         WHERE event_id = ?1 AND state = 'claimed' ORDER BY id",
+        "SELECT chain_id, tx_hash, slot, amount, token, recipient, state = 'tombstone' FROM transfer_claims
+         WHERE event_id = ?1 ORDER BY id",
     )?;
     let found = statement.query_map([Id::from(event)], |row| {
         let token: Vec<u8> = row.get(4)?;
@@ -172,12 +178,13 @@ pub(super) fn of_event(conn: &Connection, event: EventId) -> Result<Vec<ClaimedS
             tx_hash: B256::from(row.get::<_, [u8; 32]>(1)?),
             slot: row.get::<_, Named<Slot>>(2)?.0,
         };
-        Ok(ClaimedSlot {
+        let slot = ClaimedSlot {
             key,
             amount: row.get::<_, Amount>(3)?.0,
             token: Address::try_from(token.as_slice()).ok(),
             recipient: Address::from(row.get::<_, [u8; 20]>(5)?),
-        })
+        };
+        Ok(ClaimView { slot, is_tombstone: row.get(6)? })
     })?;
     Ok(found.collect::<Result<_, _>>()?)
 }

@@ -1,9 +1,10 @@
 //! Lists and details for operators: pages (which rows: [`search`]), one event, counts.
 
-use rusqlite::types::ToSql;
+use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
+use super::claims;
 use super::rows::{EVENT_COLUMNS, EventRow, Id, Json, Named, count};
 use super::search::{self, LOOKED_AT_MAX, List, cursor};
 use crate::ledger::{
@@ -91,16 +92,34 @@ pub(super) fn ids(
     high: Uuid,
     limit: usize,
 ) -> Result<Vec<(Uuid, String)>, LedgerError> {
-    let (table, column) = match of {
-        IdOf::Delivery => ("deliveries", "delivery_id"),
-        IdOf::Event => ("events", "event_id"),
+    let sql = match of {
+        IdOf::Delivery => {
+            "SELECT delivery_id, source FROM deliveries WHERE delivery_id BETWEEN ?1 AND ?2
+             ORDER BY delivery_id LIMIT ?3"
+        }
+        IdOf::Event => {
+            "SELECT event_id, source FROM events WHERE event_id BETWEEN ?1 AND ?2 ORDER BY event_id LIMIT ?3"
+        }
+        IdOf::Payment => {
+            "SELECT event_id, source FROM events INDEXED BY event_payment
+             WHERE payment_id >= ?1 AND payment_id <= ?2 ORDER BY payment_id LIMIT ?3"
+        }
+        IdOf::Transaction => {
+            "SELECT DISTINCT e.event_id, e.source FROM transfer_claims t INDEXED BY transfer_claim_tx
+             CROSS JOIN events e ON e.event_id = t.event_id
+             WHERE t.tx_hash BETWEEN ?1 AND ?2 ORDER BY t.tx_hash LIMIT ?3"
+        }
     };
-    let limit = page(limit);
-    let sql = format!(
-        "SELECT {column}, source FROM {table} WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {column} LIMIT {limit}"
-    );
-    let mut statement = conn.prepare(&sql)?;
-    let found = statement.query_map([Id(low), Id(high)], |row| Ok((row.get::<_, Id>(0)?.0, row.get(1)?)))?;
+    let bound = |id: Uuid, rest: u8| match of {
+        IdOf::Delivery | IdOf::Event => Value::Blob(id.as_bytes().to_vec()),
+        IdOf::Payment => Value::Text(format!("pay_{}", id.simple())),
+        // A hash is longer than what names it here: all that begin so.
+        IdOf::Transaction => Value::Blob([*id.as_bytes(), [rest; 16]].concat()),
+    };
+    let limit = i64::try_from(page(limit)).unwrap_or(i64::MAX);
+    let mut statement = conn.prepare_cached(sql)?;
+    let found = statement
+        .query_map((bound(low, 0), bound(high, u8::MAX), limit), |row| Ok((row.get::<_, Id>(0)?.0, row.get(1)?)))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 
@@ -151,7 +170,8 @@ pub(super) fn event(conn: &Connection, id: EventId) -> Result<Option<EventDetail
     let sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.event_id = ?1 ORDER BY d.id LIMIT ?2");
     let deliveries =
         conn.prepare_cached(&sql)?.query_map((Id::from(id), DETAIL_MAX), delivery_view)?.collect::<Result<_, _>>()?;
-    Ok(Some(EventDetail { event, deliveries, trace: trace(conn, id)?, messages: messages(conn, id)? }))
+    let (trace, messages, claims) = (trace(conn, id)?, messages(conn, id)?, claims::shown(conn, id)?);
+    Ok(Some(EventDetail { event, deliveries, trace, messages, claims }))
 }
 
 fn trace(conn: &Connection, id: EventId) -> Result<Vec<TraceEntry>, LedgerError> {

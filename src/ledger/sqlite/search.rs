@@ -245,6 +245,9 @@ fn parts(list: List, filter: &Filter) -> Result<Vec<Part>, LedgerError> {
             places::or_own_code(all.last_mut(), &code);
         }
     }
+    if filter.paid {
+        all.push(Part { fits: Sql::new("e.payment_id IS NOT NULL", []), place: None });
+    }
     let row = if list == List::Events { "e" } else { "d" };
     let only = filter.sources.first().filter(|_| filter.sources.len() == 1);
     for source in filter.source.iter().chain(only) {

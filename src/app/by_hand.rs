@@ -1,0 +1,36 @@
+//! Hands verification to the operators' side, which may not know a stage.
+
+use serde_json::Value;
+
+use crate::admin::{Asked, ChainNow, NodeNow, StandingNow, Verification};
+use crate::ledger::Answer;
+use crate::verify::by_hand::{self, ByHand};
+
+impl Verification for ByHand {
+    fn chain(&self, name: &str) -> Option<ChainNow> {
+        let height = |header: crate::chain::Header| header.number;
+        let nodes = Self::heads(self, name).into_iter().map(|node| NodeNow {
+            name: node.node,
+            head: height(node.head),
+            safe: node.safe.map(height),
+            finalized: node.finalized.map(height),
+        });
+        let standing = Self::standing(self, name).map(|standing| StandingNow {
+            head: standing.head,
+            safe: standing.safe,
+            finalized: standing.finalized,
+            safe_lag_s: standing.safe_lag_s,
+            finalized_lag_s: standing.finalized_lag_s,
+        });
+        Some(ChainNow { finality: Self::finality(self, name)?, nodes: nodes.collect(), standing })
+    }
+
+    fn put_in_force(&self) -> Answer<'_, ()> {
+        Box::pin(Self::put_in_force(self))
+    }
+
+    fn judge(&self, asked: Asked) -> Answer<'_, Value> {
+        let Asked { chain, tx_hash, source, expectation, payment_reference } = asked;
+        Box::pin(Self::judge(self, by_hand::Asked { chain, tx_hash, source, expectation, payment_reference }))
+    }
+}
