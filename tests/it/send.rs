@@ -7,14 +7,22 @@ use tollgate::config::Provider;
 use crate::support::gateway::{FORWARD_SECRET, Setup, Site, text};
 use crate::support::receiver::Receiver;
 
-/// A site whose public listener has a port that was free a moment ago.
-fn site(backend: &Receiver, host: &str) -> Site {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+/// A loopback address of its own: of 127.0.0.1 the kernel hands out ports all the time.
+const NOBODY: &str = "127.0.0.79:0";
+
+/// A site with this public listener.
+fn site(backend: &Receiver, listener: &str) -> Site {
     let site = Site::new(&Setup { backend: Some(backend.address()), ..Setup::default() });
-    let configuration = std::fs::read_to_string(site.file()).unwrap();
-    let (before, after) = configuration.split_once("[ingress]\nlisten = \"127.0.0.1:0\"").unwrap();
-    std::fs::write(site.file(), format!("{before}[ingress]\nlisten = \"{host}:{port}\"{after}")).unwrap();
+    listens(&site, "127.0.0.1:0", listener);
     site
+}
+
+/// Changes the public listener in the configuration.
+fn listens(site: &Site, before: &str, after: &str) {
+    let configuration = std::fs::read_to_string(site.file()).unwrap();
+    let line = |listener: &str| format!("[ingress]\nlisten = \"{listener}\"");
+    assert!(configuration.contains(&line(before)), "{configuration}");
+    std::fs::write(site.file(), configuration.replace(&line(before), &line(after))).unwrap();
 }
 
 fn send(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
@@ -26,8 +34,9 @@ fn send(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
 #[tokio::test]
 async fn what_it_sends_is_taken_and_goes_all_the_way() {
     let backend = Receiver::start(&[FORWARD_SECRET]);
-    let site = site(&backend, "0.0.0.0");
+    let site = site(&backend, "0.0.0.0:0");
     let gateway = site.start();
+    listens(&site, "0.0.0.0:0", &gateway.public.to_string());
     let example = ["stripe", "--example", "payment_intent.succeeded", "--set", "data.object.amount=777"];
     let (code, output) = send(&site, &example);
     assert_eq!(code, Some(0), "{output}");
@@ -54,7 +63,8 @@ async fn what_it_sends_is_taken_and_goes_all_the_way() {
 #[tokio::test]
 async fn what_it_cannot_send_says_why() {
     let backend = Receiver::start(&[FORWARD_SECRET]);
-    let site = site(&backend, "127.0.0.1");
+    let free = TcpListener::bind(NOBODY).unwrap().local_addr().unwrap();
+    let site = site(&backend, &free.to_string());
     let (code, output) = send(&site, &["stripe", "--example", "payment.teleported"]);
     assert_eq!(code, Some(2), "{output}");
     for known in tollgate::provider::example::types(&Provider::Stripe) {
