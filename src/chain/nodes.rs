@@ -113,7 +113,6 @@ impl Nodes {
     }
 
     /// The nodes of a chain, in configured order; none when the chain is not configured.
-    #[must_use]
     pub fn of(&self, chain: &str) -> impl Iterator<Item = &Node> {
         self.chains.get(chain).into_iter().flat_map(|chain| chain.nodes.iter().map(|member| &member.node))
     }
