@@ -260,11 +260,6 @@ impl Inner {
             self.old_secret_matches.clone(),
         );
         r.register("provider_retry", "Deliveries that were a provider's retry", self.provider_retry.clone());
-        r.register("rpc_requests", "JSON-RPC calls", self.rpc_requests.clone());
-        r.register_with_unit("rpc_duration", "One JSON-RPC call", Unit::Seconds, self.rpc.clone());
-        r.register("node_head_lag_blocks", "Blocks behind the highest head", self.node_head_lag.clone());
-        r.register("node_state", "1 for the state that the node is in", self.node_state.clone());
-        r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
         r.register("forwarding_paused", "Nothing is sent", self.forwarding_paused.clone());
         r.register("source_paused", "Nothing is sent about a source", self.source_paused.clone());
         r.register_with_unit(
@@ -289,6 +284,16 @@ impl Inner {
         r.register("retention_failures", "Runs of retention that ended early", self.retention_failures.clone());
         r.register_with_unit("denylist_age", "Age of the oldest deny file", Unit::Seconds, self.denylist_age.clone());
         r.register("denylist_refused", "1 while a deny file is refused", self.denylist_refused.clone());
+        self.register_chains();
+    }
+
+    fn register_chains(&mut self) {
+        let r = &mut self.registry;
+        r.register("rpc_requests", "JSON-RPC calls", self.rpc_requests.clone());
+        r.register_with_unit("rpc_duration", "One JSON-RPC call", Unit::Seconds, self.rpc.clone());
+        r.register("node_head_lag_blocks", "Blocks behind the highest head", self.node_head_lag.clone());
+        r.register("node_state", "1 for the state that the node is in", self.node_state.clone());
+        r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
     }
 }
 

@@ -446,27 +446,14 @@ pub fn conclude(
     let Some(active) = rules.chains.get(&question.plan.chain) else {
         return waiting::record(event, Code::RpcUnavailable, Seen::default(), moment);
     };
+    let ground = |claim| Ground { event, claim, rules, name: &question.plan.chain, active, moment };
     match (question.purpose, &event.claim) {
         (Purpose::BeforeSending(anchor), _) => watch::before_sending(event, &anchor, active, observations, moment),
         (Purpose::Settlement(anchor), _) => watch::settlement(event, &anchor, active, observations, moment),
-        (Purpose::Lost(anchor), Some(claim)) => lost::missed(
-            &Ground { event, claim, rules, name: &question.plan.chain, active, moment },
-            &anchor,
-            observations,
-        ),
-        (Purpose::Return(anchor), Some(claim)) => lost::returned(
-            &Ground { event, claim, rules, name: &question.plan.chain, active, moment },
-            &anchor,
-            observations,
-        ),
-        (Purpose::Payment, Some(claim)) => {
-            let ground = Ground { event, claim, rules, name: &question.plan.chain, active, moment };
-            waiting::located(&ground, observations, payment::judge)
-        }
-        (Purpose::Charge, Some(claim)) => {
-            let ground = Ground { event, claim, rules, name: &question.plan.chain, active, moment };
-            waiting::located(&ground, observations, charge::judge)
-        }
+        (Purpose::Lost(anchor), Some(claim)) => lost::missed(&ground(claim), &anchor, observations),
+        (Purpose::Return(anchor), Some(claim)) => lost::returned(&ground(claim), &anchor, observations),
+        (Purpose::Payment, Some(claim)) => waiting::located(&ground(claim), observations, payment::judge),
+        (Purpose::Charge, Some(claim)) => waiting::located(&ground(claim), observations, charge::judge),
         // A purpose of a claim is only made from a claim.
         (Purpose::Payment | Purpose::Charge, None) => Decision::record(
             EventState::Undetermined,
