@@ -21,7 +21,7 @@ pub(crate) mod tests;
 pub mod types;
 
 pub use nodes::Nodes;
-pub use types::{CallFrame, CallKind, Header, Log, Receipt, Transaction};
+pub use types::{CallFrame, CallKind, Header, Log, LogFilter, PlacedLog, Receipt, Transaction};
 
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,26 @@ pub struct NodeHead {
     pub head: Header,
     /// Its `safe` block, where it was asked and the node knows it.
     pub safe: Option<Header>,
+    /// Its `finalized` block, when the node knows it.
+    pub finalized: Option<Header>,
+}
+
+/// One node's answer to a question of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeAnswer<T> {
+    /// Configured name.
+    pub node: String,
+    /// Who runs it.
+    pub owner: String,
+    /// What it said.
+    pub answer: Result<T, NodeError>,
+}
+
+/// How far one node's chain goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stand {
+    /// Its latest block.
+    pub head: Header,
     /// Its `finalized` block, when the node knows it.
     pub finalized: Option<Header>,
 }

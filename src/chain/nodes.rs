@@ -27,6 +27,7 @@ pub mod hedge;
 mod looking;
 pub mod node;
 mod proving;
+mod scanning;
 mod side_by_side;
 
 use following::{Following, Untold};

@@ -69,6 +69,39 @@ pub struct Header {
     pub is_sealed: bool,
 }
 
+/// Which logs are asked for: of these contracts, and at each place one of these topics; an empty place takes any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter {
+    /// Emitting contracts.
+    pub addresses: Vec<Address>,
+    /// Topics by their place.
+    pub topics: Vec<Vec<B256>>,
+}
+
+/// A log with the transaction and the block that a node puts it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedLog {
+    /// The log.
+    pub log: Log,
+    /// Its transaction.
+    pub tx_hash: B256,
+    /// Height of its block.
+    pub block_number: u64,
+    /// Hash of its block.
+    pub block_hash: B256,
+}
+
+impl LogFilter {
+    /// Whether a log is one that was asked for.
+    #[must_use]
+    pub fn takes(&self, log: &Log) -> bool {
+        let fits = |(place, any): (usize, &Vec<B256>)| {
+            any.is_empty() || log.topics.get(place).is_some_and(|topic| any.contains(topic))
+        };
+        self.addresses.contains(&log.address) && self.topics.iter().enumerate().all(fits)
+    }
+}
+
 /// An answer that is not what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -123,6 +156,14 @@ struct RawLog {
     block_hash: Option<B256>,
     #[serde(default)]
     removed: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawPlacedLog {
+    #[serde(flatten)]
+    log: RawLog,
+    block_number: Option<Quantity>,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +253,35 @@ fn checked(log: RawLog, tx: B256, block: B256) -> Result<Log, Malformed> {
         return Err(Malformed("log with more than four topics"));
     }
     Ok(Log { address: log.address, topics: log.topics, data: log.data })
+}
+
+/// Reads an `eth_getLogs` answer for these blocks, both ends included. `None` when the node answered null.
+///
+/// # Errors
+/// When a used field is missing or malformed, or a log was not asked for or was taken back.
+pub fn logs(raw: &RawValue, filter: &LogFilter, from: u64, to: u64) -> Result<Option<Vec<PlacedLog>>, Malformed> {
+    let Some(raw) = serde_json::from_str::<Option<Vec<RawPlacedLog>>>(raw.get()).map_err(|_| Malformed("logs"))? else {
+        return Ok(None);
+    };
+    let placed = |raw: RawPlacedLog| {
+        let (Some(tx_hash), Some(block_hash), Some(Quantity(block_number))) =
+            (raw.log.transaction_hash, raw.log.block_hash, raw.block_number)
+        else {
+            return Err(Malformed("log without its block"));
+        };
+        if block_number < from || to < block_number {
+            return Err(Malformed("log of a block that was not asked for"));
+        }
+        if raw.log.removed == Some(true) {
+            return Err(Malformed("removed log"));
+        }
+        let log = checked(raw.log, tx_hash, block_hash)?;
+        if !filter.takes(&log) {
+            return Err(Malformed("log that was not asked for"));
+        }
+        Ok(PlacedLog { log, tx_hash, block_number, block_hash })
+    };
+    raw.into_iter().map(placed).collect::<Result<_, _>>().map(Some)
 }
 
 /// Reads an `eth_getBlockByNumber` answer. `None` when the node has no such block.

@@ -155,8 +155,9 @@ impl Policy {
         self.agree.max(1) <= count && self.owners.max(1) <= owners.len()
     }
 
-    /// The highest value that enough nodes reached.
-    fn supported(&self, values: &[(&str, u64)]) -> Option<u64> {
+    /// The highest value that enough nodes reached; owner and value of each node.
+    #[must_use]
+    pub fn supported(&self, values: &[(&str, u64)]) -> Option<u64> {
         let reached = |least: u64| values.iter().filter(move |(_, value)| least <= *value).map(|(owner, _)| *owner);
         values.iter().map(|(_, value)| *value).filter(|least| self.is_met_by(reached(*least))).max()
     }

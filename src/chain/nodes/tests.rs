@@ -7,6 +7,8 @@ use crate::chain::tests::scripted::{Reply, Scripted};
 use crate::chain::{Look, NodeView};
 use crate::verify::fixture::{self, HEIGHT, TX};
 
+mod scanning;
+
 const LIMITS: Limits = Limits { body_max: 1 << 20, deadline: Duration::from_secs(20) };
 /// Where a silent node is waited out beside good ones, which may be slow on a busy machine.
 const BRISK: Limits = Limits { deadline: Duration::from_secs(2), ..LIMITS };

@@ -101,3 +101,53 @@ fn two_nodes_say_the_same_whatever_they_say_of_the_sender() {
         assert!(!one.says_the_same(&receipt(&raw(&with(path, value)), TX).unwrap().unwrap()), "{path}");
     }
 }
+
+fn asked() -> LogFilter {
+    LogFilter {
+        addresses: vec!["0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913".parse().unwrap()],
+        topics: vec![vec![TX], Vec::new(), vec![B256::repeat_byte(2), B256::repeat_byte(3)]],
+    }
+}
+
+fn placed() -> Value {
+    json!({
+        "address": "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913", "data": "0x01ff", "logIndex": "0x17", "removed": false,
+        "topics": [TX, B256::ZERO, B256::repeat_byte(3)], "blockNumber": "0x3e8", "blockHash": B256::repeat_byte(0xb1),
+        "transactionHash": TX, "transactionIndex": "0x1", "blockTimestamp": "0x6ab13b80",
+    })
+}
+
+#[test]
+fn logs_that_were_asked_for_are_read_with_their_place() {
+    let found = logs(&raw(&json!([placed()])), &asked(), 1_000, 1_000).unwrap().unwrap();
+    assert_eq!((found[0].tx_hash, found[0].block_number, found[0].block_hash), (TX, 1_000, B256::repeat_byte(0xb1)));
+    assert_eq!(found[0].log.data.as_ref(), [1, 255]);
+    assert_eq!(logs(&raw(&json!([])), &asked(), 1, 2), Ok(Some(Vec::new())));
+    assert_eq!(logs(&raw(&Value::Null), &asked(), 1, 2), Ok(None), "null is no empty list");
+}
+
+#[test]
+fn a_log_that_was_not_asked_for_makes_the_answer_worthless() {
+    let with = |path: &str, value: Value| {
+        let mut changed = placed();
+        *changed.pointer_mut(path).unwrap() = value;
+        changed
+    };
+    let cases = [
+        with("/address", json!("0x2222222222222222222222222222222222222222")),
+        with("/topics/0", json!(B256::ZERO)),
+        with("/topics/2", json!(B256::ZERO)),
+        with("/topics", json!([TX, B256::ZERO])),
+        with("/blockNumber", json!("0x3e7")),
+        with("/blockNumber", json!("0x3eb")),
+        with("/blockNumber", Value::Null),
+        with("/blockHash", Value::Null),
+        with("/transactionHash", Value::Null),
+        with("/removed", json!(true)),
+        with("/data", json!("0x1")),
+    ];
+    for case in cases {
+        assert!(logs(&raw(&json!([placed(), case])), &asked(), 1_000, 1_002).is_err(), "{case}");
+    }
+    assert!(logs(&raw(&json!({"logs": []})), &asked(), 1, 2).is_err());
+}
