@@ -106,6 +106,27 @@ pub trait Ledger: Send + Sync + 'static {
     /// Whether any event waits for a chain or stands on a block of it that is not final.
     fn is_watched(&self, chain_id: u64) -> Answer<'_, bool>;
 
+    // ---- scanning
+
+    /// Expectations that money on a chain may come for, by id: those open, and those that ended at or after a time, but for
+    /// cancelled ones. At most `limit`: whoever needs all of them asks for one more than he can take.
+    fn scan_targets(&self, chain_id: u64, since_us: i64, limit: usize) -> Answer<'_, Vec<ScanTarget>>;
+
+    /// How far a chain was searched.
+    fn scan_cursor(&self, chain_id: u64) -> Answer<'_, Option<ScanCursor>>;
+
+    /// Which of these no event is about yet: neither holds one the transfer, nor is one judging it. A read that saves
+    /// asking nodes for what is known; [`Self::take_scanned`] looks again.
+    fn unannounced(&self, sightings: Vec<Sighting>) -> Answer<'_, Vec<Sighting>>;
+
+    /// Moves the cursor from where it has to stand and makes an event for each find that no event is about, in one
+    /// transaction. Repeating it is safe: it is `Stale`, and what was found makes no second event.
+    fn take_scanned(&self, batch: ScanBatch) -> Answer<'_, Scanned>;
+
+    /// What does not add up: events made by scans since a time, and open expectations that no event is about; the oldest
+    /// `limit` of those by name.
+    fn reconciliation(&self, since_us: i64, limit: usize) -> Answer<'_, Reconciliation>;
+
     // ---- chains
 
     /// What proves an event's payment, one entry a block that a message stood on, the oldest first.

@@ -21,6 +21,7 @@ pub(super) mod outbox;
 pub(super) mod races;
 pub(super) mod reading;
 pub(super) mod removal;
+pub(super) mod scan;
 pub(super) mod twins;
 pub(super) mod wake;
 
@@ -122,6 +123,14 @@ macro_rules! suite {
             chain::what_stands_on_lost_blocks_is_woken_whatever_it_waits_for
             chain::no_more_is_at_risk_on_a_chain_than_is_allowed
             chain::finality_and_cordons_are_set_once_and_audited
+            scan::what_is_open_or_ended_lately_is_watched
+            scan::a_cursor_moves_only_from_where_it_stands
+            scan::rule_6_a_find_makes_one_event_with_the_transfers_id
+            scan::rule_5_a_late_webhook_joins_what_a_scan_found
+            scan::rule_5_what_a_webhook_announced_is_not_found_again
+            scan::rule_33_a_copy_that_a_filter_left_out_hides_no_money
+            scan::rule_11_a_direct_find_stays_with_its_expectation
+            scan::what_does_not_add_up_is_told
             races::a_hundred_events_for_one_transfer_send_once
             races::a_hundred_events_of_one_expectation_send_once
             races::a_hundred_judgements_of_one_event_send_once

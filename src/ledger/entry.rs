@@ -9,6 +9,7 @@ mod intake;
 mod judgement;
 mod operate;
 mod rebuild;
+mod scan;
 mod sending;
 mod view;
 
@@ -19,5 +20,6 @@ pub use intake::*;
 pub use judgement::*;
 pub use operate::*;
 pub use rebuild::*;
+pub use scan::*;
 pub use sending::*;
 pub use view::*;

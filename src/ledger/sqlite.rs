@@ -15,7 +15,8 @@ use super::{
     Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
     FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
     LedgerIdentity, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached, Reanchor,
-    RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, Snapshot, Sought, Stats, Taken, Who,
+    Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor, ScanTarget,
+    Scanned, Sighting, Snapshot, Sought, Stats, Taken, Who,
 };
 use crate::clock::Clock;
 use crate::model::{EventId, WebhookId};
@@ -44,6 +45,7 @@ mod rebuild;
 mod removal;
 mod retract;
 mod rows;
+mod scan;
 mod search;
 mod verdict;
 mod writer;
@@ -133,6 +135,26 @@ impl Ledger for Sqlite {
 
     fn is_watched(&self, chain_id: u64) -> Answer<'_, bool> {
         self.read(move |conn| heights::is_watched(conn, chain_id))
+    }
+
+    fn scan_targets(&self, chain_id: u64, since_us: i64, limit: usize) -> Answer<'_, Vec<ScanTarget>> {
+        self.read(move |conn| scan::targets(conn, chain_id, since_us, limit))
+    }
+
+    fn scan_cursor(&self, chain_id: u64) -> Answer<'_, Option<ScanCursor>> {
+        self.read(move |conn| scan::cursor(conn, chain_id))
+    }
+
+    fn unannounced(&self, sightings: Vec<Sighting>) -> Answer<'_, Vec<Sighting>> {
+        self.read(move |conn| scan::unannounced(conn, sightings))
+    }
+
+    fn take_scanned(&self, batch: ScanBatch) -> Answer<'_, Scanned> {
+        self.write(move |conn| scan::take(conn, &batch))
+    }
+
+    fn reconciliation(&self, since_us: i64, limit: usize) -> Answer<'_, Reconciliation> {
+        self.read(move |conn| scan::reconciliation(conn, since_us, limit))
     }
 
     fn chain_evidence(&self, event: EventId) -> Answer<'_, Vec<ChainEvidence>> {

@@ -73,7 +73,8 @@ pub(super) struct ProviderBlock<'a> {
     pub(super) account: Option<&'a str>,
     pub(super) client_id: Option<&'a str>,
     pub(super) api_version: Option<&'a str>,
-    pub(super) delivery_id: String,
+    /// Null, as the time, where no delivery began the event.
+    pub(super) delivery_id: Option<String>,
     pub(super) received_at: Option<String>,
 }
 

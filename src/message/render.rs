@@ -83,6 +83,7 @@ pub(super) fn finish(message_type: MessageType, head: &Head, data: Data<'_>, cla
 
 pub(super) fn data<'a>(id: WebhookId, lane: &'a str, head: &'a Head, verification: VerificationBlock<'a>) -> Data<'a> {
     let facts = &head.facts;
+    let came = facts.origin.is_delivered().then_some(facts);
     Data {
         event_id: id.event.to_string(),
         state_version: id.state_version,
@@ -98,8 +99,8 @@ pub(super) fn data<'a>(id: WebhookId, lane: &'a str, head: &'a Head, verificatio
             account: facts.account.as_deref(),
             client_id: facts.client_id.as_deref(),
             api_version: facts.api_version.as_deref(),
-            delivery_id: facts.delivery_id.to_string(),
-            received_at: Timestamp::from_microsecond(facts.received_us).ok().map(millis),
+            delivery_id: came.map(|facts| facts.delivery_id.to_string()),
+            received_at: came.and_then(|facts| Timestamp::from_microsecond(facts.received_us).ok()).map(millis),
         },
         payment_id: None,
         payment: None,

@@ -211,6 +211,23 @@ fn a_plain_event_has_exactly_the_bytes_of_the_contract() {
 }
 
 #[test]
+fn money_that_no_webhook_announced_names_no_delivery_and_claims_nothing() {
+    let mut head = head();
+    (head.facts.origin, head.facts.delivery_id) = (Origin::Scan, uuid::Uuid::nil());
+    head.facts.provider_type = String::new();
+    let sealed = sealed(Some(expected(sums(100, 0, 100))), Code::Verified);
+    let message = json(&payment(&sealed, &head, &money(), &proof(), &Claimed::Omitted));
+    let data = message["data"].as_object().unwrap();
+    assert_eq!((&message["type"], &data["origin"]), (&"payment.verified".into(), &"scan".into()));
+    let provider = data["provider"].as_object().unwrap();
+    for field in ["delivery_id", "received_at"] {
+        assert_eq!(provider.get(field), Some(&serde_json::Value::Null), "{field}");
+    }
+    assert_eq!(provider["name"], "request-network");
+    assert_eq!((data.get("claimed"), data.get("claimed_erased")), (Some(&serde_json::Value::Null), None));
+}
+
+#[test]
 fn thin_stands_beside_livemode_and_only_on_thin_events() {
     let mut head = head();
     head.thin = true;

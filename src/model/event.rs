@@ -96,3 +96,14 @@ named! {
         Backend = "backend",
     }
 }
+
+impl Origin {
+    /// Whether a delivery began it: then there is a body, an id of it, and a time at which it arrived.
+    #[must_use]
+    pub const fn is_delivered(self) -> bool {
+        match self {
+            Self::Webhook => true,
+            Self::Scan | Self::Operator | Self::Backend => false,
+        }
+    }
+}

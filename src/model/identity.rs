@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::TransferKey;
 use crate::digest;
 
 /// Separates identities from every other hash this product makes.
@@ -47,6 +48,14 @@ impl Identity {
     #[must_use]
     pub fn of_body(provider: &str, realm: &str, family: &str, body: &[u8]) -> Self {
         Self::derive(provider, realm, "body", &[Part::Text(family), Part::Bytes(&digest::sha256(body))])
+    }
+
+    /// The identity of money that no delivery announced: the transfer itself, by its lowest slot.
+    #[must_use]
+    pub fn of_transfer(provider: &str, realm: &str, lowest: &TransferKey) -> Self {
+        let (chain_id, slot) = (lowest.chain_id.to_be_bytes(), lowest.slot.to_string());
+        let parts = [Part::Bytes(&chain_id), Part::Bytes(lowest.tx_hash.as_slice()), Part::Text(&slot)];
+        Self::derive(provider, realm, "transfer", &parts)
     }
 
     /// An identity read back from the ledger.

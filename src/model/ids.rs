@@ -119,3 +119,6 @@ impl FromStr for WebhookId {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

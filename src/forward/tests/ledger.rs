@@ -11,7 +11,8 @@ use crate::ledger::{
     Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
     FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
     LedgerIdentity, Next, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached,
-    Reanchor, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, Snapshot, Sought, Stats, Taken, Who,
+    Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor,
+    ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Taken, Who,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -325,6 +326,26 @@ impl Ledger for Script {
     }
 
     fn is_watched(&self, _: u64) -> Answer<'_, bool> {
+        not_here()
+    }
+
+    fn scan_targets(&self, _: u64, _: i64, _: usize) -> Answer<'_, Vec<ScanTarget>> {
+        not_here()
+    }
+
+    fn scan_cursor(&self, _: u64) -> Answer<'_, Option<ScanCursor>> {
+        not_here()
+    }
+
+    fn unannounced(&self, _: Vec<Sighting>) -> Answer<'_, Vec<Sighting>> {
+        not_here()
+    }
+
+    fn take_scanned(&self, _: ScanBatch) -> Answer<'_, Scanned> {
+        not_here()
+    }
+
+    fn reconciliation(&self, _: i64, _: usize) -> Answer<'_, Reconciliation> {
         not_here()
     }
 

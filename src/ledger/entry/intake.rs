@@ -114,9 +114,9 @@ pub struct EventFacts {
     pub lane: String,
     /// What made us look.
     pub origin: Origin,
-    /// The delivery whose body is the event's body.
+    /// The delivery whose body is the event's body; nil where none began it (see [`Origin::is_delivered`]).
     pub delivery_id: Uuid,
-    /// When that delivery arrived.
+    /// When that delivery arrived, or the event was made without one.
     pub received_us: i64,
 }
 

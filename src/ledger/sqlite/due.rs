@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::rows::{EVENT_COLUMNS, EventRow, claimed_networks, int, newest_claim};
 use super::{claims, expectations, outbox};
 use crate::ledger::{DueEvent, LedgerError, StoredExpectation, state};
-use crate::model::{Claim, EventState, Expectation, ExpectationKey, Rail};
+use crate::model::{Claim, EventState, Expectation, ExpectationKey, ExpectationState, Rail};
 
 /// Most events of one answer.
 const DUE_MAX: usize = 1_000;
@@ -25,7 +25,9 @@ pub(super) fn events(conn: &Connection, now_us: i64, limit: usize) -> Result<Vec
 fn complete(conn: &Connection, row: EventRow, now_us: i64) -> Result<DueEvent, LedgerError> {
     let claim = newest_claim(conn, row.event_id)?;
     let expectation = match (&row.expectation_id, &claim) {
-        (Some(id), _) => expectations::load(conn, id)?,
+        // Bound to it, and cancelled before it was paid: it names nothing any more.
+        (Some(id), _) => expectations::load(conn, id)?
+            .filter(|found| state::is_confirmed(row.state) || found.state != ExpectationState::Cancelled),
         (None, Some(claim)) => expectation_naming(conn, &row.facts.realm, claim)?,
         (None, None) => None,
     };

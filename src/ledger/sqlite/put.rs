@@ -104,7 +104,8 @@ fn wake(conn: &Connection, terms: &Expectation, now_us: i64) -> Result<(), Ledge
         ExpectationKey::ProviderObject(object) => {
             ("SELECT event_id FROM claim_objects WHERE object = ?1", object.clone())
         }
-        ExpectationKey::Direct => return Ok(()),
+        // Found by nothing that was claimed: what a scan found for it.
+        ExpectationKey::Direct => ("SELECT event_id FROM events WHERE expectation_id = ?1", terms.id.clone()),
     };
     // The plus signs keep the planner from reading every waiting event to find the few that are named.
     let waiting: Vec<EventId> = conn

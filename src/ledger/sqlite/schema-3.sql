@@ -59,3 +59,6 @@ CREATE TABLE scan_cursors (
     block_hash BLOB NOT NULL CHECK (length(block_hash) = 32),
     at_us INTEGER NOT NULL
 ) STRICT;
+
+-- What a scan goes on looking for although it has ended.
+CREATE INDEX expectation_ended ON expectations (updated_us) WHERE state IN ('paid', 'overpaid', 'late', 'expired');

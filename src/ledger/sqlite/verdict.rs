@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::json as object;
 
 use super::rows::{EventRow, Id, damaged, newest_claim};
-use super::{claims, due, expectations, outbox};
+use super::{claims, due, expectations, outbox, scan};
 use crate::ledger::{Committed, LedgerError, RecordVerdict, state};
 use crate::model::{Code, EventId, EventState};
 
@@ -49,11 +49,15 @@ fn judged(conn: &Connection, row: &mut EventRow, verdict: &RecordVerdict) -> Res
         row.anchor = None;
         row.anchor_checked_us = None;
     }
-    if verdict.code == Code::Late
-        && let Some(claim) = newest_claim(conn, row.event_id)?
-        && let Some(stored) = due::expectation_naming(conn, &row.facts.realm, &claim)?
-    {
-        expectations::mark_late(conn, stored, verdict.now_us)?;
+    if verdict.code == Code::Late {
+        let stored = match (&row.expectation_id, newest_claim(conn, row.event_id)?) {
+            (Some(id), _) => expectations::load(conn, id)?,
+            (None, Some(claim)) => due::expectation_naming(conn, &row.facts.realm, &claim)?,
+            (None, None) => None,
+        };
+        if let Some(stored) = stored {
+            expectations::mark_late(conn, stored, verdict.now_us)?;
+        }
     }
     row.go(conn, verdict.state, Some(verdict.code), verdict.now_us, &verdict.trace)
 }
@@ -128,7 +132,10 @@ fn take_back(
     row.go(conn, EventState::Verifying, Some(code), now_us, detail)?;
     row.look_anew(now_us);
     (row.anchor, row.anchor_checked_us) = (None, None);
-    (row.expectation_id, row.payment_id) = (None, None);
+    row.payment_id = None;
+    if !scan::is_bound(conn, row)? {
+        row.expectation_id = None;
+    }
     Ok(())
 }
 

@@ -204,7 +204,7 @@ impl Committer {
 
     /// The provider's body as the log has it; `None` when the log cannot be read now.
     async fn claimed(&self, event: &DueEvent) -> Option<Claimed> {
-        if !self.config.include_claimed {
+        if !self.config.include_claimed || !event.facts.origin.is_delivered() {
             return Some(Claimed::Omitted);
         }
         let (evidence, id) = (self.evidence.clone(), event.facts.delivery_id);

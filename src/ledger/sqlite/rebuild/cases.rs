@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::Draft;
 use super::log::{CLAIM, STUB};
 use crate::ledger::sqlite::rows::{Amount, EventRow, Id, Json, Named, int};
-use crate::ledger::sqlite::{claims, expectations};
+use crate::ledger::sqlite::{claims, expectations, scan};
 use crate::ledger::sums::{self, Before, Step};
 use crate::ledger::{Case, Claimed, LedgerError, LedgerTransfer, Stand, Unread, state};
 use crate::model::{Code, EventId, EventState, ExpectationState, PaymentId};
@@ -99,7 +99,10 @@ impl Draft {
     fn move_to(&mut self, row: &mut EventRow, stand: &Stand, claimed: Option<&Claimed>) -> Result<(), LedgerError> {
         (row.state, row.code, row.updated_us) = (stand.state, stand.code, stand.at_us);
         (row.looks, row.first_look_us, row.anchor_check) = (0, None, false);
-        (row.anchor, row.anchor_checked_us, row.payment_id, row.expectation_id) = (None, None, None, None);
+        (row.anchor, row.anchor_checked_us, row.payment_id) = (None, None, None);
+        if !scan::is_bound(&self.conn, row)? {
+            row.expectation_id = None;
+        }
         if state::is_confirmed(stand.state) {
             row.state_version = row.state_version.max(1);
             if let Some(claimed) = claimed {

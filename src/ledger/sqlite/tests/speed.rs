@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::sqlite::rows::EVENT_COLUMNS;
-use crate::ledger::sqlite::{follow, outbox, removal};
+use crate::ledger::sqlite::{follow, outbox, removal, scan};
 
 fn plan(conn: &Connection, sql: &str) -> String {
     let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a statement");
@@ -24,6 +24,13 @@ fn finding_due_work_reads_an_index_in_its_order() {
     assert!(feed.contains("PRIMARY KEY (destination=? AND seq>?)") && !feed.contains("TEMP B-TREE"), "{feed}");
     let kept = plan(&conn, removal::KEPT);
     assert!(kept.contains("delivery_kept (log_id=? AND source=? AND seq>?") && !kept.contains("TEMP B-TREE"), "{kept}");
+    let targets = plan(&conn, scan::TARGETS);
+    assert!(targets.contains("expectation_ended (updated_us>?)") && targets.contains("(chain_id=?)"), "{targets}");
+    assert!(!targets.contains("SCAN x") && !targets.contains("SCAN n"), "{targets}");
+    let by_scan = plan(&conn, scan::BY_SCAN);
+    assert!(by_scan.contains("event_provider_type (provider_type=? AND received_us>?)"), "{by_scan}");
+    let silent = plan(&conn, scan::SILENT);
+    assert!(["SCAN x", "SCAN e", "SCAN c"].iter().all(|scan| !silent.contains(scan)), "{silent}");
     let promote = plan(&conn, outbox::PROMOTE);
     assert!(promote.contains("dispatch_waiting (destination=? AND lane=?") && !promote.contains("SCAN d"), "{promote}");
     let events = plan(
