@@ -42,6 +42,7 @@ mod lookup;
 mod pauses;
 mod payments;
 mod problem;
+mod reconciliation;
 mod rejected;
 mod status;
 mod verification;
@@ -124,6 +125,7 @@ impl Api {
             .route("/evidence/checkpoint", get(evidence::checkpoint))
             .route("/evidence/proof/{id}", get(evidence::proof))
             .route("/status", get(status::show))
+            .route("/reconciliation", get(reconciliation::show))
             .route("/backups", get(backups::list))
             .route("/forwarding/pause", post(pauses::pause))
             .route("/forwarding/resume", post(pauses::resume))

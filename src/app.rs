@@ -27,7 +27,7 @@ use crate::telemetry::metrics::observe;
 use crate::verify::by_hand::ByHand;
 use crate::verify::in_force::InForce;
 use crate::watermark::Watermarks;
-use crate::{backup, forward, screening, seal, verify};
+use crate::{backup, forward, reconcile, screening, seal, verify};
 
 mod by_hand;
 mod error;
@@ -137,6 +137,13 @@ impl App {
         Retention::new(self.evidence.clone(), ledger, config, self.clock.clone(), self.metrics.clone())
     }
 
+    fn reconcile(&self) -> reconcile::Worker {
+        let (ledger, config) = (Arc::clone(&self.ledger), Arc::clone(&self.config));
+        let (in_force, clock) = (self.in_force.clone(), self.clock.clone());
+        let nodes: Arc<Nodes> = Arc::clone(&self.nodes);
+        reconcile::Worker::new(ledger, nodes, config, in_force, clock, self.metrics.clone(), self.wakes.clone())
+    }
+
     /// Where operators and the backend call.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
@@ -204,6 +211,7 @@ struct Running {
     intake: JoinHandle<Result<(), IntakeError>>,
     verify_stop: StopSwitch,
     verify: JoinHandle<()>,
+    reconcile: (StopSwitch, JoinHandle<()>),
     forward_stop: StopSwitch,
     forward: JoinHandle<()>,
     seal: (StopSwitch, JoinHandle<()>),
@@ -216,7 +224,7 @@ impl Running {
         let grace = app.config.shutdown.grace;
         let (draining, drains) = task::stop();
         let jobs = Jobs::new(app.clock.clone());
-        let retention = app.retention();
+        let (retention, reconcile) = (app.retention(), app.reconcile());
         let api = Api::new(admin::Parts {
             retention: retention.clone(),
             config: Arc::clone(&app.config),
@@ -237,9 +245,8 @@ impl Running {
         task::spawn("watermarks", app.watermarks.follow(move || disk.disk_free(), admin_stops.clone()));
         task::spawn("retention", retention.follow(jobs.clone(), admin_stops.clone()));
         let side = listen_beside(app.admin, app.telemetry, &api, &admin_stops, grace);
-        let seal = seal_on(app.seal);
-        let (forward_stop, stops) = task::stop();
-        let forward = task::spawn("forward", app.forward.run(stops));
+        let seal = switched("seal", |stops| app.seal.run(stops));
+        let (forward_stop, forward) = switched("forward", |stops| app.forward.run(stops));
         let verify = verify::Worker::new(verify::worker::Parts {
             ledger: Arc::clone(&app.ledger),
             reader: app.nodes,
@@ -252,8 +259,8 @@ impl Running {
             wakes: app.wakes.clone(),
         });
         task::spawn("screening", app.screening.follow(screening::POLL, admin_stops));
-        let (verify_stop, stops) = task::stop();
-        let verify = task::spawn("verify", verify.run(stops));
+        let (verify_stop, verify) = switched("verify", |stops| verify.run(stops));
+        let reconcile = switched("reconcile", |stops| reconcile.run(stops));
         let intake = intake::Worker::new(
             app.evidence,
             app.ledger,
@@ -263,8 +270,7 @@ impl Running {
             app.metrics,
             app.wakes,
         );
-        let (intake_stop, stops) = task::stop();
-        let intake = task::spawn("intake", intake.run(stops));
+        let (intake_stop, intake) = switched("intake", |stops| intake.run(stops));
         let (public_stop, stops) = task::stop();
         let limits = net::Limits::ingress(&app.config.ingress);
         let public = task::spawn("ingress", net::serve(app.public, limits, Public(app.ingress), stops, grace));
@@ -275,6 +281,7 @@ impl Running {
             intake,
             verify_stop,
             verify,
+            reconcile,
             forward_stop,
             forward,
             seal,
@@ -293,11 +300,13 @@ impl Running {
         }
         self.intake_stop.stop();
         self.verify_stop.stop();
+        self.reconcile.0.stop();
         self.forward_stop.stop();
         if orderly {
             let stages = async {
                 drop(self.intake.await);
                 drop(self.verify.await);
+                drop(self.reconcile.1.await);
                 drop(self.forward.await);
             };
             if tokio::time::timeout(STAGES_DRAIN_MAX, stages).await.is_err() {
@@ -319,9 +328,13 @@ impl Running {
     }
 }
 
-fn seal_on(seal: seal::Worker) -> (StopSwitch, JoinHandle<()>) {
+/// Something at work, with a switch of its own.
+fn switched<F>(name: &'static str, run: impl FnOnce(Stop) -> F) -> (StopSwitch, JoinHandle<F::Output>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
     let (switch, stops) = task::stop();
-    (switch, task::spawn("seal", seal.run(stops)))
+    (switch, task::spawn(name, run(stops)))
 }
 
 fn intake_ended(ended: Result<Result<(), IntakeError>, tokio::task::JoinError>) -> RunError {

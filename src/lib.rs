@@ -15,6 +15,7 @@
 //! | [`intake`] | stage 2: follow the evidence log into the ledger |
 //! | [`verify`] | stage 3: prove claims on chain, decide, commit |
 //! | [`chain`] | reading chains by JSON-RPC |
+//! | [`reconcile`] | beside the flow: money that no webhook announced |
 //! | [`forward`] | stage 4: send what is due to the backend |
 //! | [`ledger`] | what is known and due; the only module with SQL |
 //! | [`message`] | what the backend receives, rendered once |
@@ -50,6 +51,7 @@ pub mod model;
 pub mod net;
 pub mod provider;
 pub mod rebuild;
+pub mod reconcile;
 pub mod retention;
 pub mod screening;
 pub mod seal;

@@ -259,6 +259,12 @@ pub struct Verification {
     pub regrace: Duration,
     /// Most US dollars per chain that may be forwarded and not final.
     pub exposure_cap_usd: Option<u64>,
+    /// Whether chains are searched for money that no webhook announced.
+    pub scan: bool,
+    /// How long an ended expectation is watched.
+    pub late_watch: Duration,
+    /// Blocks asked for at once.
+    pub scan_range_blocks: u64,
     /// Addresses that nobody may have in a payment.
     pub screening: Screening,
 }

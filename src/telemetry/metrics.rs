@@ -103,6 +103,12 @@ pub struct Inner {
     pub node_state: Family<NodeState, Gauge>,
     /// `_finalized_age_seconds{chain}`
     pub finalized_age: Family<Chain, Gauge>,
+    /// `_scan_height{chain}`
+    pub scan_height: Family<Chain, Gauge>,
+    /// `_scan_lag_blocks{chain}`
+    pub scan_lag: Family<Chain, Gauge>,
+    /// `_scanned_payments_total{chain}`
+    pub scanned_payments: Family<Chain, Counter>,
     /// `_forwarding_paused`: 1 while nothing is sent at all.
     pub forwarding_paused: Gauge,
     /// `_source_paused{source}`: 1 while nothing is sent about the source.
@@ -177,6 +183,9 @@ impl Metrics {
             node_head_lag: Family::default(),
             node_state: Family::default(),
             finalized_age: Family::default(),
+            scan_height: Family::default(),
+            scan_lag: Family::default(),
+            scanned_payments: Family::default(),
             forwarding_paused: Gauge::default(),
             source_paused: Family::default(),
             backup_last_success: Gauge::default(),
@@ -294,6 +303,9 @@ impl Inner {
         r.register("node_head_lag_blocks", "Blocks behind the highest head", self.node_head_lag.clone());
         r.register("node_state", "1 for the state that the node is in", self.node_state.clone());
         r.register_with_unit("finalized_age", "Age of the finalized block", Unit::Seconds, self.finalized_age.clone());
+        r.register("scan_height", "Searched for money up to this block", self.scan_height.clone());
+        r.register("scan_lag_blocks", "Final blocks not searched yet", self.scan_lag.clone());
+        r.register("scanned_payments", "Money that no webhook announced", self.scanned_payments.clone());
     }
 }
 

@@ -120,6 +120,9 @@ pub(crate) fn verification() -> Verification {
         regrace: Duration::from_secs(60),
         exposure_cap_usd: None,
         screening: crate::config::Screening::default(),
+        scan: true,
+        late_watch: Duration::from_secs(2_592_000),
+        scan_range_blocks: 1000,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::model::{PaymentReference, Slot};
 
 mod coin;
 mod rails;
-pub(super) mod reading;
+pub(crate) mod reading;
 
 use reading::Reading;
 
@@ -182,6 +182,12 @@ impl Reference {
     #[must_use]
     pub const fn hashed(&self) -> B256 {
         self.hashed
+    }
+
+    /// As an escrow emits it: the bytes themselves; only of 8 bytes.
+    #[must_use]
+    pub const fn raw(&self) -> Option<B256> {
+        self.raw
     }
 
     /// Whether the event carries it, in the form of its kind.

@@ -57,6 +57,8 @@ mod removed;
 #[cfg(test)]
 mod rpc;
 #[cfg(test)]
+mod scan;
+#[cfg(test)]
 mod screening;
 #[cfg(test)]
 mod secrets;

@@ -144,12 +144,15 @@ impl Reader<'_> {
 
     fn key(&mut self, body: &Body) -> Option<ExpectationKey> {
         let given = [&body.request_id, &body.payment_reference, &body.provider_object];
-        if given.iter().filter(|key| key.is_some()).count() != 1 {
-            self.say(
-                "request_id",
-                "exactly one of request_id, payment_reference and provider_object finds the payment".to_owned(),
-            );
-            return None;
+        match given.iter().filter(|key| key.is_some()).count() {
+            1 => {}
+            0 if body.rails.as_deref() == Some(&[Rail::Direct]) => return Some(ExpectationKey::Direct),
+            _ => {
+                let what = "exactly one of request_id, payment_reference and provider_object finds the payment; \
+                    or none of them, with rails [\"direct\"], when its recipient or payer does";
+                self.say("request_id", what.to_owned());
+                return None;
+            }
         }
         if let Some(text) = &body.payment_reference {
             return match text.parse() {

@@ -53,6 +53,9 @@ pub(super) fn verification(file: &File, reader: &mut Reader<'_>) -> Verification
         regrace: raw.regrace.0,
         exposure_cap_usd: raw.exposure_cap.map(|cap| cap.0),
         screening: screening(&raw.screening, reader),
+        scan: raw.scan,
+        late_watch: raw.late_watch.0,
+        scan_range_blocks: raw.scan_range.0,
     }
 }
 

@@ -85,6 +85,12 @@ section! {
         regrace: default Span<0, DAY> = "60s";
         /// Most US dollars per chain that may be forwarded and not final; beyond it a payment waits until it is final.
         exposure_cap: optional Count<1, 1_000_000_000>;
+        /// Whether the chains are searched for payments that no webhook announced.
+        scan: default bool = true;
+        /// How long that goes on after an expectation has ended.
+        late_watch: default Span<0, { 365 * DAY }> = "30d";
+        /// Blocks asked for at once; less when a node cannot answer so much.
+        scan_range: default Count<1, 100_000> = 1000;
         /// Addresses that nobody may have in a payment.
         screening: table Screening;
     }

@@ -106,6 +106,10 @@ impl Site {
         if !has_reserve {
             tables.entry("evidence").or_default().push_str("reserve = \"16 MiB\"\n");
         }
+        // What a test pays is announced by the test, if at all.
+        if !setup.lines.iter().any(|(_, line)| line.starts_with("scan ")) {
+            tables.entry("verification").or_default().push_str("scan = false\n");
+        }
         for (table, line) in &setup.lines {
             let text = tables.entry(table).or_default();
             text.push_str(line);

@@ -7,7 +7,7 @@ use super::scan::{is_name, line_of, occurrences, without_tests};
 use super::tree::{Source, sources};
 
 /// What each top module of the gateway may import of the others. Stages (`ingress`, `intake`, `verify`, `forward`) stand
-/// in no list: only the composition root, the commands and the demo know them.
+/// in no list: only the composition root, the commands and the demo know them. [`RULES`] says what else may be known of one.
 const EDGES: &[(&str, &[&str])] = &[
     // Leaves.
     ("clock", &[]),
@@ -35,6 +35,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("intake", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
     ("verify", &["chain", "clock", "config", "digest", "ledger", "message", "model", "screening", "task", "telemetry"]),
     ("forward", &["clock", "config", "digest", "ledger", "message", "model", "provider", "task", "telemetry"]),
+    // Beside the stages: what is final, what is a payment and what is in force is said once, by verification's rules.
+    ("reconcile", &["chain", "clock", "config", "digest", "ledger", "model", "task", "telemetry", "verify"]),
     // The operators' and the backend's API: it reads records and knows no stage. An expectation's request id is
     // normalised as the provider's own claims are.
     ("jobs", &["clock", "task"]),
@@ -63,6 +65,9 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// May import all of the gateway. A rebuild reads the log with intake's own interpretation, while no stage runs.
 const ROOTS: &[&str] = &["app", "cli", "demo", "lib", "main", "rebuild"];
+
+/// What a module may know of a stage: rules that it would otherwise have to say again. Never the stage's worker.
+const RULES: &[(&str, &str, &[&str])] = &[("reconcile", "verify", &["events", "in_force", "matcher", "quorum"])];
 
 /// Words that stand for the outside, and the only places that may say them.
 const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
@@ -135,6 +140,9 @@ const PURE: &[&str] = &[
     "src/model",
     "src/provider",
     "src/rebuild/compare",
+    "src/reconcile/find",
+    "src/reconcile/plan",
+    "src/reconcile/sweep",
     "src/screening/list",
     "src/verify/claim",
     "src/verify/decide",
@@ -237,6 +245,25 @@ fn modules_import_only_what_the_map_allows() {
 }
 
 #[test]
+fn of_a_stage_only_its_rules_are_known() {
+    let mut breaches = Vec::new();
+    for (module, stage, rules) in RULES {
+        let from = format!("crate::{stage}::");
+        for source in sources().iter().filter(|source| source.place() == *module && !source.is_test) {
+            let code = source.shipped_code();
+            for at in occurrences(&code, &from) {
+                let name = first_name(code.get(at + from.len()..).unwrap_or_default());
+                if !rules.contains(&name.as_str()) {
+                    let (path, line) = (&source.path, line_of(&code, at));
+                    breaches.push(format!("{path}:{line} {module} must not know {stage}::{name}"));
+                }
+            }
+        }
+    }
+    assert_clean("what is known of stages", &breaches);
+}
+
+#[test]
 fn only_the_named_places_touch_the_outside() {
     let mut breaches = Vec::new();
     for source in sources().iter().filter(|source| !source.is_test) {
@@ -304,6 +331,7 @@ fn no_row_lets_a_module_know_a_stage() {
         .iter()
         .flat_map(|(module, allowed)| allowed.iter().map(move |import| (module, import)))
         .filter(|(_, import)| stages.contains(*import) || ROOTS.contains(*import))
+        .filter(|(module, import)| !RULES.iter().any(|(by, stage, _)| by == *module && stage == *import))
         .map(|(module, import)| format!("{module} -> {import}"))
         .collect();
     assert_clean("stages are known to the composition root only", &breaches);
