@@ -14,7 +14,7 @@ LONG = EVIDENCE_CRASH_ROUNDS=40 EVIDENCE_POWER_ROUNDS=12 EVIDENCE_POWER_STEP=1 E
 .PHONY: help demo build test ordeal lint fmt deny bench bench-growth fuzz parts image clean
 
 help: ## Shows this.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: build parts ## The main job on one machine: pays on a local chain, posts webhooks, shows every verdict.
 	$(BIN) demo $(DEMO_ARGS)
