@@ -1,6 +1,6 @@
 //! All nodes of all chains, asked side by side.
 //!
-//! [`following`] polls heads and tags; [`looking`] answers a plan. Both ask every node by itself, so that hashes can be
+//! `following` polls heads and tags; `looking` answers a plan. Both ask every node by itself, so that hashes can be
 //! compared. It must never fill in one node's answer from another's.
 
 use std::collections::BTreeMap;
