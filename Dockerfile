@@ -12,8 +12,8 @@ COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
 COPY chain-config/Cargo.toml chain-config/
 COPY evidence-store/Cargo.toml evidence-store/
 # Empty crates with the real manifests: what is built here is every dependency and nothing else.
-RUN mkdir -p src benches chain-config/src evidence-store/src \
- && echo 'fn main() {}' | tee src/main.rs benches/evidence.rs > benches/pure.rs \
+RUN mkdir -p src benches chain-config/src evidence-store/src evidence-store/benches \
+ && echo 'fn main() {}' | tee src/main.rs benches/evidence.rs evidence-store/benches/growth.rs > benches/pure.rs \
  && touch src/lib.rs chain-config/src/lib.rs evidence-store/src/lib.rs \
  && cargo build --release --locked --workspace \
  && rm -rf src chain-config/src evidence-store/src

@@ -158,3 +158,18 @@ fn every_direct_dependency_is_argued_in_the_architecture() {
     }
     assert_clean("dependencies without a row in ARCHITECTURE.md", &breaches);
 }
+
+/// The image builds the dependencies with empty crates, and cargo refuses a manifest that names a file which is not there.
+#[test]
+fn the_image_makes_a_file_for_each_bench_of_a_manifest() {
+    let dockerfile = read("Dockerfile");
+    let made: BTreeSet<&str> = dockerfile.split_whitespace().collect();
+    let mut breaches = Vec::new();
+    for folder in ["", "chain-config/", "evidence-store/"] {
+        let manifest: toml::Table = read(&format!("{folder}Cargo.toml")).parse().unwrap();
+        let benches = manifest.get("bench").and_then(toml::Value::as_array).into_iter().flatten();
+        let paths = benches.filter_map(|bench| bench["name"].as_str()).map(|name| format!("{folder}benches/{name}.rs"));
+        breaches.extend(paths.filter(|path| !made.contains(path.as_str())));
+    }
+    assert_clean("benches that the Dockerfile does not make", &breaches);
+}
