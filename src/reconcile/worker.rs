@@ -47,13 +47,7 @@ pub struct Worker {
 struct Chain {
     name: String,
     poll: Duration,
-    ledger: Arc<dyn Ledger>,
-    reader: Arc<dyn Look>,
-    config: Arc<Config>,
-    in_force: InForce,
-    clock: Clock,
-    metrics: Metrics,
-    wakes: Wakes,
+    shared: Arc<Worker>,
 }
 
 /// What the loop remembers; a restart may forget it.
@@ -113,19 +107,9 @@ impl Worker {
 
     /// Searches every chain until stop is said. What is being asked then is asked again after the next start.
     pub async fn run(self, mut stop: Stop) {
-        let mut chains = Vec::new();
-        for (name, active) in self.config.chains.iter().filter(|_| self.config.verification.scan) {
-            let chain = Chain {
-                name: name.clone(),
-                poll: active.poll,
-                ledger: Arc::clone(&self.ledger),
-                reader: Arc::clone(&self.reader),
-                config: Arc::clone(&self.config),
-                in_force: self.in_force.clone(),
-                clock: self.clock.clone(),
-                metrics: self.metrics.clone(),
-                wakes: self.wakes.clone(),
-            };
+        let (mut chains, shared) = (Vec::new(), Arc::new(self));
+        for (name, active) in shared.config.chains.iter().filter(|_| shared.config.verification.scan) {
+            let chain = Chain { name: name.clone(), poll: active.poll, shared: Arc::clone(&shared) };
             chains.push(task::spawn("reconcile.chain", chain.run(stop.clone())));
         }
         stop.wait().await;
@@ -148,7 +132,7 @@ impl Memory {
 
 impl Chain {
     async fn run(self, mut stop: Stop) {
-        let mut memory = Memory::new(self.config.verification.scan_range_blocks);
+        let mut memory = Memory::new(self.shared.config.verification.scan_range_blocks);
         let pause = self.poll.saturating_mul(POLLS_BETWEEN);
         while !stop.is_set() {
             let step = tokio::select! {
@@ -187,14 +171,14 @@ impl Chain {
     async fn step(&self, memory: &mut Memory) -> Result<Step, LedgerError> {
         let Some(ground) = self.ground().await else { return Ok(Step::Stuck("too few nodes show final blocks")) };
         let chain = &ground.active.chain;
-        let (chain_id, watched) = (chain.chain_id, self.config.verification.late_watch);
+        let (chain_id, watched) = (chain.chain_id, self.shared.config.verification.late_watch);
         let since_us = ground.now_us.saturating_sub(i64::try_from(watched.as_micros()).unwrap_or(i64::MAX));
-        let targets = self.ledger.scan_targets(chain_id, since_us, TARGETS_MAX.saturating_add(1)).await?;
+        let targets = self.shared.ledger.scan_targets(chain_id, since_us, TARGETS_MAX.saturating_add(1)).await?;
         if TARGETS_MAX < targets.len() {
             return Ok(Step::Stuck("there are more open expectations than can be watched"));
         }
         let watch = Watch::of(targets);
-        let Some(cursor) = self.ledger.scan_cursor(chain_id).await? else {
+        let Some(cursor) = self.shared.ledger.scan_cursor(chain_id).await? else {
             let first = plan::first(ground.agreed, watch.oldest_us(), ground.now_us, watched, chain.block_time_ms);
             return self.put_cursor(&ground, None, first).await;
         };
@@ -264,7 +248,8 @@ impl Chain {
                 memory.is_told = false;
                 memory.calm = memory.calm.saturating_add(1);
                 if CALM <= memory.calm {
-                    memory.width = memory.width.saturating_mul(2).min(self.config.verification.scan_range_blocks);
+                    memory.width =
+                        memory.width.saturating_mul(2).min(self.shared.config.verification.scan_range_blocks);
                     memory.calm = 0;
                 }
                 Ok(Step::More)
@@ -294,20 +279,20 @@ impl Chain {
 
     /// What is so now; none when too few nodes say how far the chain is final, or nothing is confirmed on it.
     async fn ground(&self) -> Option<Ground> {
-        let rules = self.in_force.now();
+        let rules = self.shared.in_force.now();
         let active = rules.chains.get(&self.name).filter(|_| !rules.stopped.contains(&self.name))?.clone();
         let policy = Policy::of(&active);
-        let stands = self.reader.stands(&self.name).await;
+        let stands = self.shared.reader.stands(&self.name).await;
         let known = known(&stands);
         let deepest = active.chain.finality.max_confirmations();
         let agreed = plan::agreed(policy, &known, deepest, active.chain.block_time_ms)?;
-        let now_us = self.clock.now().as_microsecond();
+        let now_us = self.shared.clock.now().as_microsecond();
         Some(Ground { active, policy, stands, agreed, now_us })
     }
 
     /// Puts the cursor on a block that enough nodes have, without searching anything.
     async fn put_cursor(&self, ground: &Ground, from: Option<&ScanCursor>, height: u64) -> Result<Step, LedgerError> {
-        let answers = self.reader.header_at(&self.name, height).await;
+        let answers = self.shared.reader.header_at(&self.name, height).await;
         let hashes: Vec<_> = answers
             .iter()
             .filter_map(|node| Some((node.owner.as_str(), node.answer.as_ref().ok()?.as_ref()?.hash)))
@@ -323,7 +308,7 @@ impl Chain {
             now_us: ground.now_us,
             finds: Vec::new(),
         };
-        match self.ledger.take_scanned(batch).await? {
+        match self.shared.ledger.take_scanned(batch).await? {
             Scanned::Taken(_) => {
                 tracing::info!(chain = self.name, height, "unannounced payments are searched for from this block on");
                 Ok(Step::More)
@@ -335,8 +320,8 @@ impl Chain {
     fn report(&self, ground: &Ground, height: u64) {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let label = ChainLabel::of(&self.name);
-        self.metrics.scan_height.get_or_create(&label).set(gauge(height));
-        self.metrics.scan_lag.get_or_create(&label).set(gauge(ground.agreed.saturating_sub(height)));
+        self.shared.metrics.scan_height.get_or_create(&label).set(gauge(height));
+        self.shared.metrics.scan_lag.get_or_create(&label).set(gauge(ground.agreed.saturating_sub(height)));
     }
 }
 

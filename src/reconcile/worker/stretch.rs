@@ -79,7 +79,7 @@ impl Stretch<'_> {
             now_us: self.ground.now_us,
             finds,
         };
-        match self.chain.ledger.take_scanned(batch).await? {
+        match self.chain.shared.ledger.take_scanned(batch).await? {
             Scanned::Taken(made) => {
                 self.tell(&made, &told);
                 Ok(Taken::Written)
@@ -91,10 +91,10 @@ impl Stretch<'_> {
     /// Asks every node.
     async fn sweep(&self, marks: &BTreeSet<Mark>) -> Swept {
         let (chain, ground) = (self.chain, self.ground);
-        let at_cursor = chain.reader.header_at(&chain.name, self.cursor.height).await;
+        let at_cursor = chain.shared.reader.header_at(&chain.name, self.cursor.height).await;
         let mut logs: Vec<Option<Vec<_>>> = vec![Some(Vec::new()); ground.stands.len()];
         for filter in plan::filters(marks, &ground.active.chain.contracts) {
-            let answers = chain.reader.logs(&chain.name, &filter, self.blocks).await;
+            let answers = chain.shared.reader.logs(&chain.name, &filter, self.blocks).await;
             for (kept, answer) in logs.iter_mut().zip(answers) {
                 match (kept.as_mut(), answer.answer) {
                     (Some(kept), Ok(more)) => kept.extend(more),
@@ -103,7 +103,7 @@ impl Stretch<'_> {
             }
         }
         // After the logs: who has the block now had its logs a moment ago.
-        let at_end = chain.reader.header_at(&chain.name, self.blocks.to).await;
+        let at_end = chain.shared.reader.header_at(&chain.name, self.blocks.to).await;
         let covers = plan::covers(&known(&ground.stands), ground.active.chain.finality.max_confirmations());
         let mut covers = covers.into_iter();
         let hash = |answer: &NodeAnswer<Option<Header>>| Some(answer.answer.as_ref().ok()?.as_ref()?.hash);
@@ -127,10 +127,10 @@ impl Stretch<'_> {
             let candidates = find::candidates(hit, self.watch.paid_by(&hit.mark));
             let sightings: Vec<_> = candidates.iter().map(|target| find::sighting(active, hit, target)).collect();
             let all = sightings.len();
-            if all == 0 || chain.ledger.unannounced(sightings).await?.len() < all {
+            if all == 0 || chain.shared.ledger.unannounced(sightings).await?.len() < all {
                 continue;
             }
-            let mut answers = chain.reader.receipt(&chain.name, hit.tx_hash).await;
+            let mut answers = chain.shared.reader.receipt(&chain.name, hit.tx_hash).await;
             answers.retain(|node| nodes.contains(&node.node));
             let receipt = match find::known(self.ground.policy, &answers) {
                 Known::Receipt(receipt) => receipt,
@@ -141,7 +141,7 @@ impl Stretch<'_> {
                     continue;
                 }
             };
-            let facts = |target: &_| find::facts(&chain.config.sources, target, self.ground.now_us);
+            let facts = |target: &_| find::facts(&chain.shared.config.sources, target, self.ground.now_us);
             finds.extend(find::find(active, &receipt, hit, &candidates, facts));
         }
         Ok(Some(finds))
@@ -153,10 +153,10 @@ impl Stretch<'_> {
         for (event_id, (tx_hash, expectation)) in made.iter().zip(told) {
             let Some(event_id) = event_id else { continue };
             tracing::warn!(chain = chain.name, %event_id, tx_hash, expectation, "found money that no webhook announced");
-            chain.metrics.scanned_payments.get_or_create(&ChainLabel::of(&chain.name)).inc();
+            chain.shared.metrics.scanned_payments.get_or_create(&ChainLabel::of(&chain.name)).inc();
         }
         if made.iter().any(Option::is_some) {
-            chain.wakes.verify.wake();
+            chain.shared.wakes.verify.wake();
         }
     }
 }

@@ -169,18 +169,10 @@ impl Bench {
         let config = Arc::new(loaded.unwrap_or_else(|problems| panic!("{problems}")).config);
         let clock = Clock::manual(Timestamp::from_microsecond(fixture::NOW.now_us).unwrap());
         let ledger: Arc<dyn Ledger> = Arc::new(Sqlite::open(&folder.path().join("ledger.db"), &clock).unwrap());
-        let shared: Arc<dyn Look> = Arc::<Scripted>::clone(&reader);
-        let chain = Chain {
-            name: "base".to_owned(),
-            poll: Duration::from_secs(1),
-            ledger: Arc::clone(&ledger),
-            reader: shared,
-            in_force: InForce::new(&config.chains),
-            config,
-            clock,
-            metrics: Metrics::new(),
-            wakes: Wakes::default(),
-        };
+        let (look, in_force): (Arc<dyn Look>, _) = (Arc::<Scripted>::clone(&reader), InForce::new(&config.chains));
+        let (held, metrics, wakes) = (Arc::clone(&ledger), Metrics::new(), Wakes::default());
+        let shared = Arc::new(Worker::new(held, look, config, in_force, clock, metrics, wakes));
+        let chain = Chain { name: "base".to_owned(), poll: Duration::from_secs(1), shared };
         let memory = Memory::new(1_000);
         Self { chain, memory, reader, ledger, folder }
     }
@@ -211,7 +203,7 @@ impl Bench {
         let mut terms: Expectation = fixture::expectation().terms;
         terms.id = id.to_owned();
         let by = Who { name: "shop".to_owned(), from: "test".to_owned(), reason: None };
-        let now_us = self.chain.clock.now().as_microsecond();
+        let now_us = self.chain.shared.clock.now().as_microsecond();
         self.ledger.put_expectation(PutExpectation { terms, by, now_us }).await.unwrap();
     }
 
@@ -225,6 +217,6 @@ impl Bench {
     }
 
     fn metrics(&self) -> String {
-        self.chain.metrics.encode().unwrap()
+        self.chain.shared.metrics.encode().unwrap()
     }
 }

@@ -28,6 +28,28 @@ async fn call(world: &World, method: &'static str, params: Value) -> Value {
     world.net.call(method, params).await.expect("an answer")
 }
 
+/// The first order's payment, and the history before it.
+struct Announced {
+    snapshot: Value,
+    paid: Value,
+    delivery: String,
+}
+
+/// An order that is expected, paid and announced.
+async fn announced(world: &World, whole: u64) -> Announced {
+    let amount = whole.to_string();
+    world.expect("order-1", &world.terms(1, &amount)).await;
+    let snapshot = call(world, "evm_snapshot", json!([])).await;
+    let paid = pay(world, 1, whole).await;
+    let delivery = world.rn(&confirmed(1, hash_of(&paid), &amount)).await;
+    Announced { snapshot, paid, delivery }
+}
+
+/// Back to where the chain was.
+async fn revert(world: &World, snapshot: &Value) {
+    assert_eq!(call(world, "evm_revert", json!([snapshot])).await, json!(true));
+}
+
 /// All that the backend heard about a delivery's event, once it heard this.
 async fn heard(world: &World, delivery: &str, message_type: &str) -> Vec<Value> {
     let event = world.gateway.event_when(delivery, |event| event["event_id"].is_string()).await;
@@ -44,14 +66,11 @@ fn types(messages: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn a_forwarded_payment_that_leaves_the_chain_is_retracted_once_and_reinstated_when_it_is_back() {
     let world = world().await;
-    world.expect("order-1", &world.terms(1, "12")).await;
-    let snapshot = call(&world, "evm_snapshot", json!([])).await;
-    let paid = pay(&world, 1, 12).await;
-    let delivery = world.rn(&confirmed(1, hash_of(&paid), "12")).await;
+    let Announced { snapshot, paid, delivery } = announced(&world, 12).await;
     let verified = heard(&world, &delivery, "payment.verified").await.remove(0);
     assert_eq!(world.expectation("order-1").await["status"], "paid");
 
-    assert_eq!(call(&world, "evm_revert", json!([snapshot])).await, json!(true));
+    revert(&world, &snapshot).await;
     world.net.mine(3).await.expect("mined");
     let messages = heard(&world, &delivery, "payment.retracted").await;
     let retracted = messages.last().expect("one").clone();
@@ -83,13 +102,10 @@ async fn a_forwarded_payment_that_leaves_the_chain_is_retracted_once_and_reinsta
 #[tokio::test]
 async fn a_payment_that_fails_where_it_is_mined_again_is_retracted_as_reverted() {
     let world = world().await;
-    world.expect("order-1", &world.terms(1, "12")).await;
-    let snapshot = call(&world, "evm_snapshot", json!([])).await;
-    let paid = pay(&world, 1, 12).await;
-    let delivery = world.rn(&confirmed(1, hash_of(&paid), "12")).await;
+    let Announced { snapshot, paid, delivery } = announced(&world, 12).await;
     heard(&world, &delivery, "payment.verified").await;
     // The token's allowance is gone in the other history: its storage is cleared.
-    assert_eq!(call(&world, "evm_revert", json!([snapshot])).await, json!(true));
+    revert(&world, &snapshot).await;
     call(&world, "anvil_setCode", json!([world.net.token, "0x60006000fd"])).await;
     let again = pay(&world, 1, 12).await;
     assert_eq!((&again["transactionHash"], &again["status"]), (&paid["transactionHash"], &json!("0x0")));
@@ -102,12 +118,9 @@ async fn a_payment_that_fails_where_it_is_mined_again_is_retracted_as_reverted()
 #[tokio::test]
 async fn a_payment_that_is_mined_again_on_the_same_terms_moves_silently() {
     let world = world().await;
-    world.expect("order-1", &world.terms(1, "12")).await;
-    let snapshot = call(&world, "evm_snapshot", json!([])).await;
-    let paid = pay(&world, 1, 12).await;
-    let delivery = world.rn(&confirmed(1, hash_of(&paid), "12")).await;
+    let Announced { snapshot, paid, delivery } = announced(&world, 12).await;
     heard(&world, &delivery, "payment.verified").await;
-    assert_eq!(call(&world, "evm_revert", json!([snapshot])).await, json!(true));
+    revert(&world, &snapshot).await;
     // At another height, behind another block.
     world.net.mine(1).await.expect("mined");
     let again = pay(&world, 1, 12).await;
@@ -122,12 +135,9 @@ async fn a_payment_that_is_mined_again_on_the_same_terms_moves_silently() {
 async fn a_payment_whose_nonce_another_transaction_took_is_refuted_once_that_is_final() {
     let world = world().await;
     // Above a thousand dollars it waits for the chain's own finality.
-    world.expect("order-1", &world.terms(1, "2000")).await;
-    let snapshot = call(&world, "evm_snapshot", json!([])).await;
-    let paid = pay(&world, 1, 2000).await;
-    let delivery = world.rn(&confirmed(1, hash_of(&paid), "2000")).await;
+    let Announced { snapshot, paid, delivery } = announced(&world, 2000).await;
     world.silent(&delivery, "awaiting_finality", "WAITING_CONFIRMATIONS").await;
-    assert_eq!(call(&world, "evm_revert", json!([snapshot])).await, json!(true));
+    revert(&world, &snapshot).await;
     // Another payment under the same nonce.
     let other = pay(&world, 2, 1).await;
     assert_ne!(other["transactionHash"], paid["transactionHash"]);
@@ -139,14 +149,11 @@ async fn a_payment_whose_nonce_another_transaction_took_is_refuted_once_that_is_
 #[tokio::test]
 async fn killing_the_gateway_at_every_step_of_a_reorganisation_changes_no_outcome() {
     let world = world().await;
-    world.expect("order-1", &world.terms(1, "12")).await;
-    let snapshot = call(&world, "evm_snapshot", json!([])).await;
-    let paid = pay(&world, 1, 12).await;
-    let delivery = world.rn(&confirmed(1, hash_of(&paid), "12")).await;
+    let Announced { snapshot, paid, delivery } = announced(&world, 12).await;
     let world = world.killed();
     let verified = heard(&world, &delivery, "payment.verified").await.remove(0);
     let world = world.killed();
-    assert_eq!(call(&world, "evm_revert", json!([snapshot])).await, json!(true));
+    revert(&world, &snapshot).await;
     world.net.mine(3).await.expect("mined");
     let world = world.killed();
     heard(&world, &delivery, "payment.retracted").await;

@@ -134,7 +134,7 @@ async fn a_cursor_on_a_replaced_block_goes_back_and_finds_nothing_twice() {
     bench.reader.asked();
     assert_eq!(bench.run().await, Step::Done);
     assert_eq!(bench.cursor().await, (10_020, hash(10_020, true)));
-    let window = bench.chain.config.chains["base"].chain.reorg_window_blocks;
+    let window = bench.chain.shared.config.chains["base"].chain.reorg_window_blocks;
     let back = 10_010 - window;
     assert_eq!(bench.reader.asked(), [(10_011, 10_020), (back + 1, back + 1_000), (back + 1_001, 10_020)]);
     assert_eq!(bench.events().await.len(), 2, "the new one, and the old one once");
@@ -155,7 +155,7 @@ async fn a_chain_on_which_nothing_is_confirmed_is_not_searched() {
     let mut bench = behind_by_99().await;
     let by = Who { name: "ada".to_owned(), from: "test".to_owned(), reason: None };
     bench.ledger.set_cordon("base", "", true, by, 0).await.unwrap();
-    bench.chain.in_force.apply(&[], &bench.ledger.cordons().await.unwrap());
+    bench.chain.shared.in_force.apply(&[], &bench.ledger.cordons().await.unwrap());
     assert!(matches!(bench.run().await, Step::Stuck(_)));
     assert_eq!(bench.cursor().await.0, 9_901);
 }
