@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 
 use crate::model::{Anchor, Sender};
 
@@ -62,6 +62,30 @@ pub struct Observations {
     pub proven: Option<Proven>,
     /// Why there is no proof although the chain's receipts can be proven.
     pub unproven: Option<Unproven>,
+    /// The calls inside the transaction as each node traces them; none while nobody was asked.
+    pub calls: Option<Vec<NodeAnswer<CallFrame>>>,
+    /// What each node's sanctions oracle says; none while nobody was asked.
+    pub oracle: Option<Oracle>,
+}
+
+/// What a contract that lists sanctioned addresses says, as each node runs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oracle {
+    /// Who was asked about.
+    pub subjects: Vec<Address>,
+    /// Each node's word for each of them, in that order.
+    pub answers: Vec<NodeAnswer<Vec<Listing>>>,
+}
+
+/// Whether somebody is on a contract's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// It says that it does not list the address.
+    Clean,
+    /// It says that it does.
+    Denied,
+    /// It says nothing that can be read: it failed, or is no such contract.
+    Nothing,
 }
 
 /// A receipt that a block commits to.
@@ -177,8 +201,28 @@ pub enum NodeError {
     Fault(&'static str),
 }
 
+/// Why a node does not answer a question that others can: it does not have the method.
+pub const METHOD_MISSING: NodeError = NodeError::Unavailable("method missing");
+/// It was asked rightly and says no, in words of its own.
+pub const REFUSED: NodeError = NodeError::Unavailable("refused");
+/// Its answer is rightly larger than what is read.
+pub const TOO_LARGE: NodeError = NodeError::Unavailable("answer too large");
+/// What it shows has more calls, or deeper ones, than can be named.
+pub const BEYOND_NAMING: NodeError = NodeError::Unavailable("more calls than can be named");
+
+impl NodeError {
+    /// Whether asking it again brings nothing else.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        [METHOD_MISSING, TOO_LARGE, BEYOND_NAMING].contains(self)
+    }
+}
+
 /// What a plan answers with.
 pub type Observing<'a> = Pin<Box<dyn Future<Output = Observations> + Send + 'a>>;
+
+/// What a question beyond a plan answers with: an entry a node.
+pub type Telling<'a, T> = Pin<Box<dyn Future<Output = Vec<NodeAnswer<T>>> + Send + 'a>>;
 
 /// What a poll answers with.
 pub type Polling<'a> = Pin<Box<dyn Future<Output = Polled> + Send + 'a>>;
@@ -187,6 +231,23 @@ pub type Polling<'a> = Pin<Box<dyn Future<Output = Polled> + Send + 'a>>;
 pub trait Reader: Send + Sync + 'static {
     /// Asks every node of the plan's chain. Never fails as a whole: a node that does not answer is an entry.
     fn observe(&self, plan: Plan) -> Observing<'_>;
+
+    /// Asks every node for the calls inside a transaction of this block. Nobody answers of a reader that cannot ask.
+    fn calls<'a>(&'a self, _chain: &'a str, _of: Anchor) -> Telling<'a, CallFrame> {
+        Box::pin(async { Vec::new() })
+    }
+
+    /// Asks every node what a sanctions oracle's contract says about these at a block. Nobody answers of a reader that
+    /// cannot ask.
+    fn listed<'a>(
+        &'a self,
+        _chain: &'a str,
+        _oracle: Address,
+        _at: B256,
+        _subjects: &'a [Address],
+    ) -> Telling<'a, Vec<Listing>> {
+        Box::pin(async { Vec::new() })
+    }
 
     /// Asks every node of a chain for its head and tags, and follows its blocks from the last poll on.
     fn poll<'a>(&'a self, chain: &'a str) -> Polling<'a>;

@@ -7,20 +7,22 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use chain_config::{ProofMode, Tag};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::proof::{self, ProofRules};
 use super::rpc::{ClientError, Limits, Method};
-use super::types::{self, Header};
-use super::{NodeError, NodeHead, Observations, Observing, Plan, Polled, Polling, Reader};
+use super::types::{self, CallFrame, Header};
+use super::{Listing, NodeError, NodeHead, Observations, Observing, Plan, Polled, Polling, Reader, Telling};
 use crate::clock::Clock;
 use crate::config::ActiveChain;
+use crate::model::Anchor;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Chain as ChainLabel, Node as NodeLabel};
 
+mod asking;
 mod following;
 pub mod health;
 pub mod hedge;
@@ -137,6 +139,30 @@ impl Reader for Nodes {
             match self.chains.get(&plan.chain) {
                 Some(chain) => chain.observe(&plan).await,
                 None => Observations::default(),
+            }
+        })
+    }
+
+    fn calls<'a>(&'a self, chain: &'a str, of: Anchor) -> Telling<'a, CallFrame> {
+        Box::pin(async move {
+            match self.chains.get(chain) {
+                Some(chain) => chain.calls(of).await,
+                None => Vec::new(),
+            }
+        })
+    }
+
+    fn listed<'a>(
+        &'a self,
+        chain: &'a str,
+        oracle: Address,
+        at: B256,
+        subjects: &'a [Address],
+    ) -> Telling<'a, Vec<Listing>> {
+        Box::pin(async move {
+            match self.chains.get(chain) {
+                Some(chain) => chain.listed(oracle, at, subjects).await,
+                None => Vec::new(),
             }
         })
     }

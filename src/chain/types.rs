@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 mod calls;
 mod transaction;
 
-pub use calls::{CallFrame, CallKind, calls};
+pub use calls::{CallFrame, CallKind, calls, flat_calls, is_beyond_naming};
 pub use transaction::{Transaction, transaction};
 
 /// One event log.

@@ -276,6 +276,8 @@ pub struct Screening {
     pub files: Vec<PathBuf>,
     /// How old a list may be to say that nobody is on it.
     pub max_age: Duration,
+    /// Contracts that list sanctioned addresses, by configured chain name.
+    pub oracle: BTreeMap<String, Address>,
 }
 
 /// A chain that is switched on.

@@ -58,7 +58,7 @@ impl Place {
 
 fn settings(folder: &tempfile::TempDir, names: &[&str]) -> config::Screening {
     let files = names.iter().map(|name| folder.path().join(name)).collect();
-    config::Screening { files, max_age: 48 * HOUR }
+    config::Screening { files, max_age: 48 * HOUR, ..config::Screening::default() }
 }
 
 #[test]

@@ -21,11 +21,17 @@ use crate::model::{Anchor, Basis, Check, Claim, Code, EventState, Sender, Vote};
 use crate::screening::list::DenyList;
 
 mod charge;
+mod further;
 mod lost;
 mod payment;
+mod places;
+mod screened;
 mod shown;
 mod waiting;
 mod watch;
+
+pub use further::{Further, further};
+use places::{claimed_chains, where_to_look};
 
 /// The configuration that a decision reads.
 #[derive(Clone, Copy)]
@@ -340,9 +346,7 @@ fn begin_claim(event: &DueEvent, claim: &Claim, rules: &Rules<'_>, moment: &Mome
             };
             ask(Plan { chain: chain.to_owned(), tx_hash, look }, purpose)
         }
-        (Purpose::Charge, _, _) => {
-            Begun::Decided(plain(Code::ChargeUnverifiable, Content::Checked(Box::new(charge::nothing(claim, found)))))
-        }
+        (Purpose::Charge, _, _) => Begun::Decided(charge::unverifiable(event, claim, rules, found, moment)),
         (_, None, _) => {
             Begun::Decided(Decision::record(EventState::Held, Code::ChainUnsupported, None, charge::seen(claim, found)))
         }
@@ -353,35 +357,6 @@ fn begin_claim(event: &DueEvent, claim: &Claim, rules: &Rules<'_>, moment: &Mome
             charge::seen(claim, found),
         )),
     }
-}
-
-/// Where to look for the transaction. A provider's word for the network is a hint, and whoever can sign can change it:
-/// the chains on which the expectation takes money come first, then every network that was claimed, so that no claim
-/// hides another. A chain that has the transaction in a block is stayed with.
-fn where_to_look<'a>(event: &DueEvent, rules: &Rules<'a>) -> Option<(&'a str, &'a ActiveChain)> {
-    let claimed: Vec<_> = claimed_chains(event, rules).collect();
-    let accept = event.expectation.as_ref().map(|stored| stored.terms.accept.as_slice()).unwrap_or_default();
-    let takes_money = |active: &ActiveChain| accept.iter().any(|way| way.chain_id == active.chain.chain_id);
-    let mut places: Vec<(&str, &ActiveChain)> = Vec::new();
-    let accepted = rules.chains.iter().map(|(name, active)| (name.as_str(), active));
-    let (hinted, others): (Vec<_>, Vec<_>) = accepted
-        .filter(|(_, active)| takes_money(active))
-        .partition(|(name, _)| claimed.iter().any(|(other, _)| other == name));
-    for place in hinted.into_iter().chain(others).chain(claimed) {
-        if !places.iter().any(|(name, _)| *name == place.0) {
-            places.push(place);
-        }
-    }
-    let seen =
-        event.anchor.and_then(|anchor| places.iter().find(|(_, active)| active.chain.chain_id == anchor.chain_id));
-    let turn = usize::try_from(event.progress.looks).ok().and_then(|looks| looks.checked_rem(places.len()));
-    seen.or_else(|| places.get(turn?)).copied()
-}
-
-/// The active chains that the claims name, the newest first.
-fn claimed_chains<'a>(event: &DueEvent, rules: &Rules<'a>) -> impl Iterator<Item = (&'a str, &'a ActiveChain)> {
-    let (chains, provider) = (rules.chains, &event.facts.provider);
-    event.networks.iter().filter_map(move |network| claim::chain_of(chains, provider, network))
 }
 
 /// A charge goes out as what it is; money that must be proven needs somebody who says where it belongs.
@@ -446,7 +421,7 @@ pub fn conclude(
     let Some(active) = rules.chains.get(&question.plan.chain) else {
         return waiting::record(event, Code::RpcUnavailable, Seen::default(), moment);
     };
-    let ground = |claim| Ground { event, claim, rules, name: &question.plan.chain, active, moment };
+    let ground = |claim| Ground { event, claim, rules, name: &question.plan.chain, active, moment, seen: observations };
     match (question.purpose, &event.claim) {
         (Purpose::BeforeSending(anchor), _) => watch::before_sending(event, &anchor, active, observations, moment),
         (Purpose::Settlement(anchor), _) => watch::settlement(event, &anchor, active, observations, moment),
@@ -478,6 +453,8 @@ struct Ground<'a> {
     name: &'a str,
     active: &'a ActiveChain,
     moment: &'a Moment,
+    /// What was seen so far, with what nodes were asked beyond the first look.
+    seen: &'a Observations,
 }
 
 /// Shortest time between two looks at a forwarded payment that is not final yet and waits for nothing that can be

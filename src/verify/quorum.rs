@@ -12,6 +12,8 @@ use crate::chain::{Header, NodeError, NodeHead, NodeObservation, NodeView, Obser
 use crate::config::ActiveChain;
 use crate::model::{Anchor, Code, Sender, Vote, VoteKind};
 
+pub mod word;
+
 /// A node may be this far behind the best head and still be fresh.
 const HEAD_LAG_ALLOWANCE_MS: u64 = 15_000;
 /// At least so many blocks of it, on slow chains.

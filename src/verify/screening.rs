@@ -134,6 +134,14 @@ pub fn weight(policy: &FinalityPolicy, tier: &Tier) -> Weight {
     if from_the_top <= HELD_TIERS { Weight::Heavy } else { Weight::Light }
 }
 
+/// The weight of a tier where only an oracle does not answer: the lowest of several is light, all others wait.
+#[must_use]
+pub fn weight_without_oracle(policy: &FinalityPolicy, tier: &Tier) -> Weight {
+    let mut tiers = policy.tiers();
+    let is_lowest = tiers.next().is_some_and(|lowest| lowest.name == tier.name);
+    if is_lowest && tiers.next().is_some() { Weight::Light } else { Weight::Heavy }
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

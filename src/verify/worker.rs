@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::commit::{Committer, Done};
+use super::asking;
 use super::decide::{self, Begun, Question, Rules};
 use super::follow::Follower;
 use super::in_force::{self, InForce};
@@ -257,7 +258,7 @@ impl Worker {
         let events = group.events.iter().map(|(event, _)| event.event_id).collect();
         let mut release = Release { events, tired: HashSet::new(), to };
         drop(task::spawn("verify.look", async move {
-            let observations = tokio::select! {
+            let mut observations = tokio::select! {
                 observations = reader.observe(group.plan) => observations,
                 () = stop.wait() => return,
             };
@@ -265,6 +266,13 @@ impl Worker {
                 // As it is now: a list that changed during the look counts.
                 let deny = deny.list();
                 let rules = ground.rules(&event, deny.as_deref());
+                // The calls are of the transaction, which they share; who is asked about is each one's own.
+                observations.oracle = None;
+                let now = moment(&clock);
+                tokio::select! {
+                    () = asking::complete(&*reader, &event, &question, &rules, &mut observations, &now) => {}
+                    () = stop.wait() => return,
+                }
                 let decision = decide::conclude(&event, &question, &rules, &observations, &moment(&clock));
                 let id = event.event_id;
                 if committer.commit(event, decision).await == Done::Rest {

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use alloy_primitives::Address;
+use serde_json::json;
 use tollgate::demo::devnet::Devnet;
 
 use crate::support::gateway::{Setup, Site};
-use crate::support::money::{Ways, World, confirmed};
+use crate::support::money::{Ways, World, charge, confirmed, tokens};
+
+mod oracle;
 
 /// Addresses of nobody, enough that one may leave the list without force.
 fn others() -> String {
@@ -92,6 +95,54 @@ async fn a_stale_list_keeps_a_payment_until_it_is_written_anew() {
     write(&list, &others());
     let message = world.message(&delivery, "payment.verified").await;
     assert_eq!(sanctions(&message["data"]["verification"]["checks"])["outcome"], "pass");
+}
+
+#[tokio::test]
+async fn whoever_a_charge_names_is_screened_on_every_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let (net, list) = (Devnet::start().await.unwrap(), deny_file(&folder));
+    write(&list, &(others() + &net.payer.to_string()));
+    let world = screening(net, &list);
+    // The buyer who paid, a buyer on a chain that nobody is asked about, and a sender whom the charge does not name.
+    let tx = world.net.transfer(world.net.merchant, tokens(7)).await.unwrap();
+    let paid = world.stripe(&charge("1", world.net.payer, tx)).await;
+    let elsewhere = |id: &str, buyer: &str| {
+        let mut body = charge(id, world.net.payer, tx);
+        let crypto = &mut body["data"]["object"]["payment_method_details"]["crypto"];
+        (crypto["network"], crypto["buyer_address"]) = (json!("solana"), json!(buyer));
+        body
+    };
+    let unasked = world.stripe(&elsewhere("2", &world.net.payer.to_string().to_lowercase())).await;
+    for delivery in [&paid, &unasked] {
+        let event = world.silent(delivery, "held", "SANCTIONED").await;
+        let seen = event["trace"].as_array().unwrap().last().unwrap()["detail"]["checks"].clone();
+        let said = sanctions(&seen)["actual"].as_str().unwrap().to_owned();
+        assert!(said.starts_with(&format!("the payer named by the provider, {}, is on", world.net.payer)), "{said}");
+    }
+    // Others go out as what they are, and say what was compared.
+    let other = world.stripe(&elsewhere("3", &world.net.stranger.to_string())).await;
+    let message = world.message(&other, "provider.event").await;
+    assert_eq!(sanctions(&message["data"]["verification"]["checks"])["outcome"], "pass");
+    let foreign = world.stripe(&elsewhere("4", "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU")).await;
+    let message = world.message(&foreign, "provider.event").await;
+    let check = sanctions(&message["data"]["verification"]["checks"]).clone();
+    assert_eq!(check["outcome"], "note", "{check}");
+    assert!(check["actual"].as_str().unwrap().starts_with("not compared: 7xKX"), "{check}");
+}
+
+#[tokio::test]
+async fn the_sender_of_a_charges_transaction_is_screened_whomever_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (net, list) = (Devnet::start().await.unwrap(), deny_file(&folder));
+    write(&list, &(others() + &net.payer.to_string()));
+    let world = screening(net, &list);
+    let tx = world.net.transfer(world.net.merchant, tokens(7)).await.unwrap();
+    // The chain contradicts it as well: that somebody is denied is told first.
+    let delivery = world.stripe(&charge("1", world.net.stranger, tx)).await;
+    let event = world.silent(&delivery, "held", "SANCTIONED").await;
+    let seen = event["trace"].as_array().unwrap().last().unwrap()["detail"]["checks"].clone();
+    let said = sanctions(&seen)["actual"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("the sender of the transaction, "), "{said}");
 }
 
 #[test]

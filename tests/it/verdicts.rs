@@ -8,4 +8,5 @@ mod refused;
 mod reorg;
 mod retracted;
 mod sums;
+mod traced;
 mod waiting;

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::health::breaker::Permit;
 use super::health::bucket::Purpose;
 use super::health::{Ending, FAULT_CORDON, Health, Moment, Refusal, State};
-use crate::chain::NodeError;
 use crate::chain::rpc::{Client, ClientError, Limits, Method, RpcError};
+use crate::chain::{METHOD_MISSING, NodeError, REFUSED, TOO_LARGE};
 use crate::clock::Clock;
 use crate::config::{ActiveChain, Node as Configured};
 use crate::telemetry::Metrics;
@@ -278,9 +278,9 @@ const fn told(error: RpcError) -> NodeError {
         RpcError::Connect => NodeError::Unavailable("cannot connect"),
         RpcError::Io => NodeError::Unavailable("connection broke"),
         RpcError::Status(_) => NodeError::Unavailable("unexpected HTTP status"),
-        RpcError::TooLarge => NodeError::Unavailable("answer too large"),
-        RpcError::MethodMissing => NodeError::Unavailable("method missing"),
-        RpcError::Refused(_) => NodeError::Unavailable("refused"),
+        RpcError::TooLarge => TOO_LARGE,
+        RpcError::MethodMissing => METHOD_MISSING,
+        RpcError::Refused(_) => REFUSED,
     }
 }
 

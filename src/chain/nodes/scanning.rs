@@ -42,7 +42,7 @@ impl Nodes {
 }
 
 impl ChainNodes {
-    fn named<T>(&self, answers: Vec<Result<T, NodeError>>) -> Vec<NodeAnswer<T>> {
+    pub(super) fn named<T>(&self, answers: Vec<Result<T, NodeError>>) -> Vec<NodeAnswer<T>> {
         let nodes = self.nodes.iter().zip(answers);
         nodes.map(|(node, answer)| NodeAnswer { node: node.name.clone(), owner: node.owner.clone(), answer }).collect()
     }

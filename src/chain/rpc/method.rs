@@ -27,11 +27,13 @@ pub enum Method {
     Call,
     /// `debug_traceTransaction`
     Trace,
+    /// `trace_transaction`
+    FlatTrace,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ChainId,
         Self::BlockNumber,
         Self::Receipt,
@@ -44,6 +46,7 @@ impl Method {
         Self::Logs,
         Self::Call,
         Self::Trace,
+        Self::FlatTrace,
     ];
 
     /// Its name on the wire.
@@ -62,6 +65,7 @@ impl Method {
             Self::Logs => "eth_getLogs",
             Self::Call => "eth_call",
             Self::Trace => "debug_traceTransaction",
+            Self::FlatTrace => "trace_transaction",
         }
     }
 
@@ -79,7 +83,7 @@ impl Method {
             | Self::TransactionAt
             | Self::TransactionCount => 20,
             Self::Call => 26,
-            Self::Trace => 40,
+            Self::Trace | Self::FlatTrace => 40,
             Self::Logs => 60,
         }
     }
@@ -88,9 +92,13 @@ impl Method {
     #[must_use]
     pub const fn may_be_large(self) -> bool {
         match self {
-            Self::BlockReceipts | Self::Logs | Self::Call | Self::Trace | Self::Transaction | Self::TransactionAt => {
-                true
-            }
+            Self::BlockReceipts
+            | Self::Logs
+            | Self::Call
+            | Self::Trace
+            | Self::FlatTrace
+            | Self::Transaction
+            | Self::TransactionAt => true,
             Self::ChainId
             | Self::BlockNumber
             | Self::Receipt

@@ -31,6 +31,7 @@ pub(super) const LAYOUT: Layout = Layout {
         column("ms", "/latency_ms"),
         column("verdict", "/verdict"),
         wide("usable", "/usable"),
+        wide("traces", "/traces"),
     ],
 };
 
@@ -50,6 +51,8 @@ struct Heard {
     /// Whether its latest header hashes to its hash.
     is_sealed: bool,
     missing: Vec<Method>,
+    /// By which method it shows the calls inside a transaction.
+    traces: Option<Method>,
     latency_ms: Option<u64>,
     /// Why it does not count.
     wrong: Option<String>,
@@ -81,7 +84,7 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
     let best =
         heard.iter().filter(|heard| heard.wrong.is_none()).filter_map(|heard| heard.head).map(|head| head.number);
     let best = best.max().unwrap_or(0);
-    let mut owners = Vec::new();
+    let (mut owners, mut tracing) = (Vec::new(), Vec::new());
     for (node, heard) in active.nodes.iter().zip(heard) {
         let head = heard.head.map(|head| head.number);
         let behind = head.map_or(0, |head| best.saturating_sub(head));
@@ -90,6 +93,7 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
         let wrong = heard.wrong.or_else(|| (policy.lag_blocks < behind).then(|| format!("{behind} blocks behind")));
         if wrong.is_none() {
             owners.push(node.owner.as_str());
+            tracing.extend(heard.traces.map(|_| node.owner.as_str()));
         }
         asked.rows.push(json!({
             "chain": name,
@@ -101,6 +105,7 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
             "finalized": heard.finalized.map(|finalized| finalized.number),
             "proof": proof,
             "missing": missing.join(" "),
+            "traces": heard.traces.map(Method::as_str),
             "latency_ms": heard.latency_ms,
             "usable": wrong.is_none(),
             "verdict": wrong.unwrap_or_else(|| "ok".to_owned()),
@@ -110,6 +115,14 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
         asked.failing.push(format!(
             "{name}: {} of {} nodes can be used, {} of {} owners have to agree",
             owners.len(),
+            active.nodes.len(),
+            active.agree,
+            active.owners
+        ));
+    } else if active.chain.trace && !policy.is_met_by(tracing.iter().copied()) {
+        asked.failing.push(format!(
+            "{name}: trace is on and {} of {} nodes can trace, {} of {} owners have to agree",
+            tracing.len(),
             active.nodes.len(),
             active.agree,
             active.owners
@@ -183,6 +196,7 @@ impl Heard {
         heard.safe = block(client, "safe").await.ok().flatten();
         heard.finalized = block(client, "finalized").await.ok().flatten();
         heard.missing = missing(client, heard.head.map(|head| head.hash).unwrap_or_default()).await;
+        heard.traces = traces(client).await;
         if heard.missing.iter().any(|method| *method != Method::BlockReceipts) {
             return Err(heard.with("methods are missing".to_owned()));
         }
@@ -219,6 +233,19 @@ async fn missing(client: &Client, head: B256) -> Vec<Method> {
         }
     }
     missing
+}
+
+/// How the node shows the calls inside a transaction, if it does.
+async fn traces(client: &Client) -> Option<Method> {
+    for method in [Method::Trace, Method::FlatTrace] {
+        let how = json!({"tracer": "callTracer"});
+        let params = if method == Method::Trace { json!([B256::ZERO, how]) } else { json!([B256::ZERO]) };
+        // That it does not know such a transaction is an answer.
+        if matches!(client.call(method, params).await, Ok(_) | Err(RpcError::Refused(_))) {
+            return Some(method);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::config::checked::{
     Destination, Encoding, HmacScheme, Provider, Screening, Source, SourceSecret, TypeFilter, Verification,
 };
 use crate::config::raw::{File, lifetime, sources};
-use crate::config::read::Reader;
+use crate::config::read::{Reader, join};
 use crate::config::value::check_signing_key;
 use crate::digest::Algorithm;
 
@@ -52,7 +52,7 @@ pub(super) fn verification(file: &File, reader: &mut Reader<'_>) -> Verification
         twin_grace: raw.twin_grace.0,
         regrace: raw.regrace.0,
         exposure_cap_usd: raw.exposure_cap.map(|cap| cap.0),
-        screening: screening(&raw.screening, reader),
+        screening: screening(file, reader),
         scan: raw.scan,
         late_watch: raw.late_watch.0,
         scan_range_blocks: raw.scan_range.0,
@@ -60,7 +60,8 @@ pub(super) fn verification(file: &File, reader: &mut Reader<'_>) -> Verification
 }
 
 /// `[verification.screening]`; whether the files hold lists is for who reads them.
-fn screening(raw: &sources::Screening, reader: &mut Reader<'_>) -> Screening {
+fn screening(file: &File, reader: &mut Reader<'_>) -> Screening {
+    let raw = &file.verification.screening;
     let key = "verification.screening.files";
     let files: Vec<_> = raw.files.iter().map(|path| path.0.clone()).collect();
     if SCREENING_FILES_MAX < files.len() {
@@ -71,7 +72,18 @@ fn screening(raw: &sources::Screening, reader: &mut Reader<'_>) -> Screening {
     {
         reader.problem(key, format!("expected every file once; found {twice:?} twice"), "remove one of the two");
     }
-    Screening { files, max_age: raw.max_age.0 }
+    for (chain, contract) in &raw.oracle {
+        let key = join("verification.screening.oracle", chain);
+        if !file.chains.contains_key(chain) {
+            let message = format!("expected the name of an active chain; found {chain:?}, which is none");
+            reader.problem(&key, message, format!("{}; or add [chains.{chain}]", known(file.chains.keys())));
+        } else if contract.0.is_zero() {
+            let help = "write the address at which the oracle is deployed on this chain";
+            reader.problem(&key, "expected a contract; found the zero address", help);
+        }
+    }
+    let oracle = raw.oracle.iter().map(|(chain, contract)| (chain.clone(), contract.0)).collect();
+    Screening { files, max_age: raw.max_age.0, oracle }
 }
 
 /// `[[sources]]`; one that misses a required key is left out, its problem is noted.

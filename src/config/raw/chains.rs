@@ -80,7 +80,7 @@ section! {
         state_sync_until: optional Count<1, EXACT_MAX>;
         /// Blocks without a transaction after which it counts as dropped.
         drop_after_blocks: optional Count<1, DROP_MAX>;
-        /// Holds what could be coin that a contract passes on, instead of refuting it: traces are not asked for yet.
+        /// Asks nodes for call traces where only they can show a payment: coin that a contract passes on.
         trace: optional bool;
         /// How deep a payment must be, by its value in US dollars; replaces the built-in tiers.
         finality: list Tier;

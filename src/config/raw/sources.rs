@@ -101,6 +101,8 @@ section! {
         files: list Folder;
         /// How old a list may be. Beyond it the payments of the two highest tiers wait, others go on with a note.
         max_age: default Span<HOUR, { 90 * DAY }> = "48h";
+        /// Contracts that list sanctioned addresses (isSanctioned), by active chain; asked beside the lists.
+        oracle: names EvmAddress;
     }
 
     /// `[verification.tolerance]`

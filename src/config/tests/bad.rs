@@ -185,6 +185,18 @@ const ACROSS: &[Case] = &[
         "verification.screening.files",
         &["at most 16 files; found 17"],
     ),
+    Case(
+        END,
+        "[verification.screening]\noracle = { celo = \"0x40C57923924B5c5c5455c48D93317139ADDaC8fb\" }",
+        "verification.screening.oracle.celo",
+        &["the name of an active chain", "write one that exists: base", "add [chains.celo]"],
+    ),
+    Case(
+        END,
+        "[verification.screening]\noracle = { base = \"0x0000000000000000000000000000000000000000\" }",
+        "verification.screening.oracle.base",
+        &["expected a contract; found the zero address"],
+    ),
     Case(END, "[verification.screening]\nmax_age = \"59m\"", "verification.screening.max_age", &["less than 1h"]),
     Case(END, "[verification]\nrequire_expectation = false", "verification.require_expectation", &["recipients"]),
     Case("secrets = [\"env:F\"]", "", "forward.secrets", &["at least one key", "secret generate"]),

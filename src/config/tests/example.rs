@@ -103,7 +103,7 @@ fn both() -> (BTreeMap<String, Json>, BTreeMap<String, Vec<toml::Value>>) {
     leaves(&schema(), "", &mut known);
     let mut shown = BTreeMap::new();
     let root: toml::Value = toml::from_str(&switched_on()).unwrap();
-    written(&root, "", &[".chains", ".forward.to"], &mut shown);
+    written(&root, "", &[".chains", ".forward.to", ".verification.screening.oracle"], &mut shown);
     (known, shown)
 }
 

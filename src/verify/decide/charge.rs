@@ -4,16 +4,18 @@
 use alloy_primitives::U256;
 use chain_config::{Chain, Token};
 
-use super::waiting::{at, deeper};
-use super::{Content, Decision, Ground, Seen, plain};
+use super::waiting::{self, at, deeper};
+use super::{Content, Decision, Further, Ground, Rules, Seen, plain, screened};
 use crate::config::ActiveChain;
-use crate::ledger::Proof;
-use crate::model::{Assurance, Check, CheckName, CheckOutcome, Claim, Code, EventState, Finality};
+use crate::ledger::{DueEvent, Proof};
+use crate::model::{Assurance, Check, CheckName, CheckOutcome, Claim, Class, Code, EventState, Finality};
 use crate::verify::claim as words;
 use crate::verify::diagnosis::check;
 use crate::verify::events::{self, Transfer};
-use crate::verify::finality::{self, Gap};
+use crate::verify::finality::{self, Gap, Judged};
 use crate::verify::quorum::Anchored;
+use crate::verify::schedule::Moment;
+use crate::verify::screening::{Part, Subject, Weight};
 
 /// How far the chain bears a charge out.
 struct Borne {
@@ -30,24 +32,27 @@ enum Verdict {
     Contradicted,
 }
 
-/// Judges a charge against the block that enough nodes agree on.
+/// Judges a charge against the block that enough nodes agree on. Who is denied is denied before anything else is said.
 pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
     let borne = bear_out(ground.claim, &ground.active.chain, anchored);
-    let value = borne.money.as_ref().and_then(|(amount, token)| chain_config::usd_micros(*amount, token));
-    let judged =
-        finality::judge(&ground.active.chain.finality, value, anchored.anchor.block_number, &anchored.standing);
+    let judged = depth(ground, anchored, &borne);
+    let mut checks = borne.checks;
+    let stops = screened::judge(ground, anchored, &subjects(ground, anchored), &judged, &mut checks);
     let depth = Some((judged.tier.name.clone(), judged.confirmations));
-    let seen = Seen { checks: borne.checks.clone(), votes: anchored.votes.clone(), depth };
-    let code = match borne.verdict {
-        Verdict::Contradicted => Code::ClaimMismatch,
-        Verdict::Consistent => Code::ChargeConsistent,
+    let seen = Seen { checks: checks.clone(), votes: anchored.votes.clone(), depth };
+    let held = match borne.verdict {
+        Verdict::Contradicted => Some(Code::ClaimMismatch),
+        Verdict::Consistent => None,
     };
+    let held = stops.filter(|code| code.class() == Class::Hold).or(held);
     if judged.gap != Gap::None {
-        let code = if code == Code::ChargeConsistent { Code::WaitingConfirmations } else { code };
-        return deeper(ground, code, anchored, &judged, seen);
+        return deeper(ground, held.unwrap_or(Code::WaitingConfirmations), anchored, &judged, seen);
     }
-    if code == Code::ClaimMismatch {
+    if let Some(code) = held {
         return at(Decision::record(EventState::Held, code, None, seen), anchored);
+    }
+    if let Some(code) = stops {
+        return at(waiting::record(ground.event, code, seen, ground.moment), anchored);
     }
     let proof = Proof {
         assurance: borne.assurance,
@@ -56,9 +61,29 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
         finality: judged.finality,
         confirmations: judged.confirmations,
         votes: anchored.votes.clone(),
-        checks: borne.checks,
+        checks,
     };
-    plain(code, Content::Checked(Box::new(proof)))
+    plain(Code::ChargeConsistent, Content::Checked(Box::new(proof)))
+}
+
+/// What nodes have to be asked beyond the first look before this charge can be judged.
+pub(super) fn further(ground: &Ground<'_>, anchored: &Anchored) -> Option<Further> {
+    let contract = screened::oracle(ground).filter(|_| ground.seen.oracle.is_none())?;
+    let borne = bear_out(ground.claim, &ground.active.chain, anchored);
+    let subjects = screened::addresses(&subjects(ground, anchored));
+    let is_deep = depth(ground, anchored, &borne).gap == Gap::None;
+    is_deep.then_some(Further::Oracle { contract, at: anchored.anchor.block_hash, subjects })
+}
+
+fn depth<'a>(ground: &Ground<'a>, anchored: &Anchored, borne: &Borne) -> Judged<'a> {
+    let value = borne.money.as_ref().and_then(|(amount, token)| chain_config::usd_micros(*amount, token));
+    finality::judge(&ground.active.chain.finality, value, anchored.anchor.block_number, &anchored.standing)
+}
+
+/// Everybody that a charge shows: whom it names as the buyer, and who sent its transaction.
+fn subjects(ground: &Ground<'_>, anchored: &Anchored) -> Vec<Subject> {
+    let named = screened::claimed_payer(ground.claim).map(|payer| (Part::ClaimedPayer, payer));
+    screened::once(named.into_iter().chain([(Part::TransactionSender, anchored.receipt.from)]))
 }
 
 fn bear_out(claim: &Claim, chain: &Chain, anchored: &Anchored) -> Borne {
@@ -108,17 +133,37 @@ fn token_named<'a>(chain: &'a Chain, symbol: &str) -> Option<&'a Token> {
     named.next().filter(|_| named.next().is_none())
 }
 
-/// The proof of a charge that no chain can be asked about: says how far it goes.
-pub(super) fn nothing(claim: &Claim, found: Option<(&str, &ActiveChain)>) -> Proof {
-    Proof {
+/// A charge that no chain can be asked about: it says how far it goes. Whom it names is screened all the same, for an
+/// address is denied on every chain.
+pub(super) fn unverifiable(
+    event: &DueEvent,
+    claim: &Claim,
+    rules: &Rules<'_>,
+    found: Option<(&str, &ActiveChain)>,
+    moment: &Moment,
+) -> Decision {
+    let mut seen = seen(claim, found);
+    if let Some(payer) = screened::claimed_payer(claim) {
+        let subjects = [Subject { part: Part::ClaimedPayer, address: payer }];
+        match screened::by_lists(rules, &subjects, Weight::Heavy, moment, &mut seen.checks) {
+            Some(code) if code.class() == Class::Hold => return Decision::record(EventState::Held, code, None, seen),
+            Some(code) => return waiting::record(event, code, seen, moment),
+            None => {}
+        }
+    } else if let Some(payer) = &claim.payer {
+        let actual = format!("not compared: {payer} is an address of another kind of chain");
+        seen.checks.push(check(CheckName::Sanctions, CheckOutcome::Note, "nobody on a deny list", actual));
+    }
+    let proof = Proof {
         assurance: Assurance::A0,
         method: "none",
         tier: String::new(),
         finality: Finality::Soft,
         confirmations: 0,
         votes: Vec::new(),
-        checks: seen(claim, found).checks,
-    }
+        checks: seen.checks,
+    };
+    plain(Code::ChargeUnverifiable, Content::Checked(Box::new(proof)))
 }
 
 /// Why a claim cannot be looked up: its network, or its transaction hash.

@@ -35,6 +35,7 @@ pub(super) fn missed(ground: &Ground<'_>, anchor: &Anchor, observations: &Observ
                 let now = Some(anchored.anchor);
                 take_back(ground, Retraction { reason: code, previous: *anchor, now, permanent: false }, seen)
             }
+            Again::Unclear(seen) => search_on(ground, *anchor, seen),
         },
         Located::Waiting { code: Code::WaitingInclusion, votes } => {
             let is_replaced = is_replaced(ground, policy, observations);

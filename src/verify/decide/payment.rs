@@ -1,14 +1,16 @@
 //! A claim that must be proven: status, match, deny lists, window, assurance, depth; in this order, each with its checks.
 
+use std::borrow::Cow;
+
 use alloy_primitives::{Address, U256};
 
 mod checks;
-mod screened;
+mod traced;
 
 use checks::{chain_check, match_checks, same_symbol, seen, window};
 
 use super::waiting::{self, at, deeper};
-use super::{Confirmation, Content, Decision, Ground, Seen, shown};
+use super::{Confirmation, Content, Decision, Further, Ground, Seen, screened, shown};
 use crate::chain::types::Transaction;
 use crate::ledger::{ClaimedSlot, Exposure, JoinKey, Proof};
 use crate::message::Payment;
@@ -19,8 +21,8 @@ use crate::model::{
 use crate::verify::claim;
 use crate::verify::diagnosis::{Doubt, check};
 use crate::verify::finality::{self, Gap, Judged};
-use crate::verify::matcher::{self, Evidence, Found, Outcome, Payer, Query, Rail as Bound, Wanted};
-use crate::verify::quorum::{Anchored, Method};
+use crate::verify::matcher::{self, Evidence, Found, Needs, Outcome, Payer, Query, Rail as Bound, Wanted};
+use crate::verify::quorum::{Anchored, Method, Policy};
 use crate::verify::schedule::LONGEST;
 
 /// Micro-dollars in a dollar.
@@ -49,13 +51,31 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
         return refuse(ground, anchored, Doubt { code: Code::WrongChain, checks });
     }
     match searched(ground, anchored) {
-        Ok(found) => matched(ground, anchored, &found, checks),
+        Ok((found, anchored)) => matched(ground, &anchored, &found, checks),
         Err(mut doubt) => {
             checks.append(&mut doubt.checks);
             checks.extend(same_symbol(ground, doubt.code));
             refuse(ground, anchored, Doubt { code: doubt.code, checks })
         }
     }
+}
+
+/// What nodes have to be asked beyond the first look before this claim can be judged.
+pub(super) fn further(ground: &Ground<'_>, anchored: &Anchored) -> Option<Further> {
+    if anchored.receipt.status != Some(1) || is_elsewhere(ground) {
+        return None;
+    }
+    if ground.seen.calls.is_none() && needs_calls(ground, anchored) {
+        return Some(Further::Calls(anchored.anchor));
+    }
+    let oracle = screened::oracle(ground).filter(|_| ground.seen.oracle.is_none())?;
+    let (found, anchored) = searched(ground, anchored).ok()?;
+    let token = found.token.and_then(|address| ground.active.chain.token(&address));
+    let value = token.and_then(|token| chain_config::usd_micros(found.amount, token));
+    // Asked once, when the payment is deep enough: until then nothing goes out anyway.
+    let is_deep = judge_depth(ground, &anchored, value).gap == Gap::None;
+    let subjects = screened::addresses(&screened::of_payment(ground, &anchored, &found));
+    is_deep.then_some(Further::Oracle { contract: oracle, at: anchored.anchor.block_hash, subjects })
 }
 
 /// A transaction on a chain on which its expectation takes no money.
@@ -65,22 +85,41 @@ fn is_elsewhere(ground: &Ground<'_>) -> bool {
     expectation.is_some_and(|stored| stored.terms.accept.iter().all(|accept| accept.chain_id != here))
 }
 
-/// The money in the receipt, or why there is none.
-fn searched(ground: &Ground<'_>, anchored: &Anchored) -> Result<Found, Doubt> {
-    let bound = binding(ground)?;
-    let (wanted, chain) = (wanted(ground), &ground.active.chain);
+/// The money in the receipt or in the transaction, or why there is none; with the block as those vote on it who say so.
+fn searched<'a>(ground: &Ground<'_>, anchored: &'a Anchored) -> Result<(Found, Cow<'a, Anchored>), Doubt> {
+    let chain = &ground.active.chain;
+    let (bound, wanted, transaction) = (binding(ground)?, wanted(ground), transaction(anchored));
     let (contracts, tokens) = (&chain.contracts, &chain.tokens);
     let query = Query { contracts, tokens, wanted: &wanted, rail: bound, trace: chain.trace };
-    let transaction = transaction(anchored);
     let evidence = Evidence { logs: &anchored.receipt.logs, transaction: transaction.as_ref(), calls: None };
-    match matcher::search(&query, &evidence) {
-        Outcome::Found(found) => Ok(found),
-        // It could be coin that cannot be shown here: that is no refusal.
-        Outcome::Doubt(doubt) if query.needs(&evidence).is_some() => {
-            Err(Doubt { code: Code::ProofUnsupported, ..doubt })
+    let doubt = match matcher::search(&query, &evidence) {
+        Outcome::Found(found) => return Ok((found, Cow::Borrowed(anchored))),
+        // More of it would not make it clearer.
+        Outcome::Doubt(doubt) if doubt.code == Code::AmbiguousMatch => return Err(doubt),
+        Outcome::Doubt(doubt) => doubt,
+    };
+    match (query.needs(&evidence), &ground.seen.calls) {
+        (None, _) => Err(doubt),
+        (Some(Needs::Trace), Some(calls)) => {
+            let found = traced::search(&query, &evidence, (Policy::of(ground.active), anchored), calls)?;
+            Ok((found.0, Cow::Owned(found.1)))
         }
-        Outcome::Doubt(doubt) => Err(doubt),
+        // It could be coin that cannot be shown here: that is no refusal.
+        (Some(Needs::Trace | Needs::Transaction), _) => Err(Doubt { code: Code::ProofUnsupported, ..doubt }),
     }
+}
+
+/// Whether the receipt and the transaction hold no money for the claim, and calls inside it could.
+fn needs_calls(ground: &Ground<'_>, anchored: &Anchored) -> bool {
+    let chain = &ground.active.chain;
+    let (Ok(bound), wanted, transaction) = (binding(ground), wanted(ground), transaction(anchored)) else {
+        return false;
+    };
+    let (contracts, tokens) = (&chain.contracts, &chain.tokens);
+    let query = Query { contracts, tokens, wanted: &wanted, rail: bound, trace: chain.trace };
+    let evidence = Evidence { logs: &anchored.receipt.logs, transaction: transaction.as_ref(), calls: None };
+    query.needs(&evidence) == Some(Needs::Trace)
+        && matches!(matcher::search(&query, &evidence), Outcome::Doubt(doubt) if doubt.code != Code::AmbiguousMatch)
 }
 
 /// The transaction itself, where the block's transactions were proven: only then is its coin anybody's proof. Its sender
@@ -117,6 +156,8 @@ pub(super) enum Again {
         /// For the message and the trace.
         seen: Seen,
     },
+    /// Too few nodes say what it is.
+    Unclear(Seen),
 }
 
 /// Whether a transaction still is the payment that was forwarded. Depth does not matter here: it is followed on.
@@ -129,8 +170,11 @@ pub(super) fn again(ground: &Ground<'_>, anchored: &Anchored) -> Again {
         let actual = anchored.receipt.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         return different(Code::TxReverted, vec![check(CheckName::Status, CheckOutcome::Fail, 1, actual)]);
     }
-    let found = match searched(ground, anchored) {
+    let (found, anchored) = match searched(ground, anchored) {
         Ok(found) => found,
+        Err(doubt) if doubt.code.class() == Class::Wait || doubt.code == Code::ProofUnsupported => {
+            return Again::Unclear(Seen { checks: doubt.checks, votes: anchored.votes.clone(), depth: None });
+        }
         Err(doubt) => return different(doubt.code, doubt.checks),
     };
     let claimed = &ground.event.claimed;
@@ -147,7 +191,7 @@ pub(super) fn again(ground: &Ground<'_>, anchored: &Anchored) -> Again {
         return different(Code::ClaimMismatch, checks);
     }
     let seen = Seen { checks, votes: anchored.votes.clone(), depth: None };
-    Again::Same { slots: slots(anchored, &found), joins_by: join(ground), seen }
+    Again::Same { slots: slots(&anchored, &found), joins_by: join(ground), seen }
 }
 
 fn slots(anchored: &Anchored, found: &Found) -> Vec<ClaimedSlot> {
@@ -241,10 +285,13 @@ fn wanted(ground: &Ground<'_>) -> Vec<Wanted> {
     }
 }
 
-/// Not the money: final says so, anything less waits under the same code.
+/// Not the money: final says so, anything less waits under the same code. What too few nodes say is no refusal.
 fn refuse(ground: &Ground<'_>, anchored: &Anchored, doubt: Doubt) -> Decision {
     let judged = judge_depth(ground, anchored, None);
     let seen = seen(anchored, &judged, doubt.checks);
+    if doubt.code.class() == Class::Wait {
+        return at(waiting::record(ground.event, doubt.code, seen, ground.moment), anchored);
+    }
     if judged.gap != Gap::None {
         return deeper(ground, doubt.code, anchored, &judged, seen);
     }
@@ -268,7 +315,8 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
     checks.extend(claim::compare(ground.claim, found, symbol, decimals));
     let value = token.and_then(|token| chain_config::usd_micros(found.amount, token));
     let judged = judge_depth(ground, anchored, value);
-    let screened = screened::judge(ground, anchored, found, judged.tier, &mut checks);
+    let subjects = screened::of_payment(ground, anchored, found);
+    let screened = screened::judge(ground, anchored, &subjects, &judged, &mut checks);
     let mut code = screened.filter(|code| code.class() == Class::Hold);
     if let Some(stored) = &ground.event.expectation {
         let outside = window(stored, anchored.anchor.block_timestamp, &mut checks);

@@ -14,6 +14,7 @@ mod lost;
 mod rails;
 mod reorgs;
 mod screened;
+mod traced;
 mod windows;
 
 /// Both steps, with the fixture's rules.
@@ -94,6 +95,17 @@ fn what_the_provider_says_wrongly_is_a_note_and_the_proven_values_go_out() {
     let notes = confirmation.seen.checks.iter().filter(|c| c.name == CheckName::Claim);
     assert_eq!(notes.map(|check| check.outcome).collect::<Vec<_>>(), [CheckOutcome::Note; 3]);
     assert_eq!(confirmation.amount, U256::from(HUNDRED));
+}
+
+#[test]
+fn a_transaction_where_its_expectation_takes_no_money_is_on_the_wrong_chain() {
+    let mut stored = expectation();
+    (stored.terms.accept[0].chain, stored.terms.accept[0].chain_id) = ("celo".to_owned(), 42_220);
+    let elsewhere = event(Some(claim()), Some(stored));
+    let refuted = recorded(decide(&elsewhere, &final_block(proxy_payment(PAYEE, HUNDRED, TOPIC))));
+    assert_eq!((refuted.state, refuted.code), (EventState::Refuted, Code::WrongChain));
+    let chain = refuted.seen.checks.iter().find(|check| check.name == CheckName::Chain).unwrap();
+    assert_eq!((chain.outcome, chain.expected.as_str(), chain.actual.as_str()), (CheckOutcome::Fail, "42220", "8453"));
 }
 
 #[test]

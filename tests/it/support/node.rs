@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tollgate::task;
 
@@ -20,6 +20,8 @@ struct Shared {
     client: reqwest::Client,
     twist: Box<Twist>,
     lies: AtomicBool,
+    /// Methods that it does not have.
+    lacks: Vec<String>,
     calls: AtomicUsize,
     /// Each call's method and first parameter.
     log: Mutex<Vec<(String, Value)>>,
@@ -38,13 +40,28 @@ impl Node {
         Self::liar(upstream, |_, _| {}).await
     }
 
+    /// Does not have these methods, and passes everything else on.
+    pub(crate) async fn lacking(upstream: &str, methods: &[&str]) -> Self {
+        let lacks = methods.iter().map(|method| (*method).to_owned()).collect();
+        Self::start(upstream, lacks, |_, _| {}).await
+    }
+
     /// Lets `twist` change the answer (the `result`) to a method, until it [`Node::repents`].
     pub(crate) async fn liar(upstream: &str, twist: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
+        Self::start(upstream, Vec::new(), twist).await
+    }
+
+    async fn start(
+        upstream: &str,
+        lacks: Vec<String>,
+        twist: impl Fn(&str, &mut Value) + Send + Sync + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
             client: http::client(),
             twist: Box::new(twist),
             lies: AtomicBool::new(true),
+            lacks,
             calls: AtomicUsize::new(0),
             log: Mutex::default(),
         });
@@ -94,6 +111,10 @@ async fn answer(State(shared): State<Arc<Shared>>, call: Bytes) -> String {
     let method = asked.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
     let first = asked.pointer("/params/0").cloned().unwrap_or_default();
     shared.log.lock().unwrap_or_else(PoisonError::into_inner).push((method.clone(), first));
+    if shared.lacks.contains(&method) {
+        let error = json!({"code": -32601, "message": "the method does not exist"});
+        return json!({"jsonrpc": "2.0", "id": asked["id"], "error": error}).to_string();
+    }
     let request = shared.client.post(&shared.upstream).header("content-type", "application/json").body(call);
     let mut answer = http::send(request).await.map(|reply| reply.json()).unwrap_or_default();
     if shared.lies.load(Ordering::SeqCst)

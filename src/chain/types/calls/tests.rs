@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::chain::types::tests::raw;
 
-const A: &str = "0x00000000000000000000000000000000000000aa";
-const B: &str = "0x00000000000000000000000000000000000000bb";
+const A: &str = "0x00000000000000000000000000000000000a0000";
+const B: &str = "0x00000000000000000000000000000000000b0000";
 
 fn call(value: &str, inside: Vec<Value>) -> Value {
     json!({

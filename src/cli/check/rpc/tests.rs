@@ -31,10 +31,15 @@ async fn node(head: u64, other: impl Fn(&str, &Value) -> Option<Reply> + Send + 
 
 /// Two owners have to agree.
 async fn checked(nodes: &[&Scripted]) -> Asked {
+    checked_with(nodes, false).await
+}
+
+async fn checked_with(nodes: &[&Scripted], trace: bool) -> Asked {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config::of_folder(folder.path()).unwrap();
     let mut base = fixture::base();
     base.chain.genesis = None;
+    base.chain.trace = trace;
     base.nodes.truncate(nodes.len());
     for (configured, node) in base.nodes.iter_mut().zip(nodes) {
         configured.url = node.url();
@@ -90,4 +95,27 @@ async fn each_way_to_be_unusable_is_named_and_shows_no_url() {
     // With two good ones beside it, one bad node is no reason to fail.
     let asked = checked(&[&good, &wrong_chain, &good]).await;
     assert_eq!((asked.failing.len(), verdicts(&asked)[2]), (0, "ok"));
+}
+
+#[tokio::test]
+async fn nodes_show_by_which_method_they_trace_and_too_few_of_them_fail_a_chain_that_needs_it() {
+    let lacks = |methods: &'static [&'static str]| {
+        node(1_000, move |method, _| {
+            let is_trace = method.contains("race");
+            is_trace.then(|| Reply::Error(if methods.contains(&method) { -32601 } else { -32000 }))
+        })
+    };
+    let (tree, flat) = ("debug_traceTransaction", "trace_transaction");
+    let (one, other, none) = (
+        lacks(&[]).await,
+        lacks(&["debug_traceTransaction"]).await,
+        lacks(&["debug_traceTransaction", "trace_transaction"]).await,
+    );
+    let asked = checked_with(&[&one, &other], true).await;
+    assert_eq!((&asked.rows[0]["traces"], &asked.rows[1]["traces"]), (&json!(tree), &json!(flat)));
+    assert!(asked.failing.is_empty(), "{:?}", asked.failing);
+    let asked = checked_with(&[&one, &none], true).await;
+    assert_eq!((verdicts(&asked), &asked.rows[1]["traces"]), (vec!["ok", "ok"], &Value::Null));
+    assert_eq!(asked.failing, ["base: trace is on and 1 of 2 nodes can trace, 2 of 2 owners have to agree"]);
+    assert!(checked_with(&[&one, &none], false).await.failing.is_empty());
 }

@@ -1,6 +1,6 @@
 //! What is shown of a judgement: each check with what was expected and what was seen.
 
-use super::{Named, reference};
+use super::{Named, reference, traced};
 use crate::ledger::StoredExpectation;
 use crate::model::{Check, CheckName, CheckOutcome, Code};
 use crate::verify::claim;
@@ -83,6 +83,10 @@ pub(super) fn match_checks(ground: &Ground<'_>, found: &Found) -> Vec<Check> {
     if found.fiat_unverified {
         let expected = "what the request's currency comes to";
         checks.push(check(CheckName::Amount, CheckOutcome::Note, expected, FIAT_UNVERIFIED));
+    }
+    if traced::is_traced(found) {
+        let expected = "money that the block's roots commit to";
+        checks.push(check(CheckName::Contract, CheckOutcome::Note, expected, "a call inside it, by the nodes' traces"));
     }
     if let (Some(payer), Some(from)) = (expectation.and_then(|stored| stored.terms.payer), found.payer) {
         let outcome = if payer == from { pass } else { CheckOutcome::Note };

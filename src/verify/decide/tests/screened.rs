@@ -20,7 +20,7 @@ fn list(denied: Address, age: Duration) -> Arc<DenyList> {
 
 /// Judged with a list configured, whether or not there is one.
 fn screened(event: &DueEvent, observations: &Observations, deny: Option<&DenyList>) -> Decision {
-    let screening = Screening { files: vec![PathBuf::from("deny.txt")], max_age: MAX_AGE };
+    let screening = Screening { files: vec![PathBuf::from("deny.txt")], max_age: MAX_AGE, ..Screening::default() };
     let (source, chains, verification) = (source(), chains(), Verification { screening, ..verification() });
     let rules = Rules {
         source: Some(&source),
