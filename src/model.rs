@@ -12,7 +12,7 @@ pub mod transfer;
 pub mod verdict;
 
 pub use claim::{Basis, Claim, PaymentReference};
-pub use code::{Class, Code};
+pub use code::{Class, Code, Meaning};
 pub use event::{EventState, Origin};
 pub use expectation::{Accept, Expectation, ExpectationKey, ExpectationState, Rail, Tolerance};
 pub use identity::{Identity, Part};

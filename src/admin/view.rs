@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ledger::{ClaimView, DeliveryView, EventDetail, EventView, ExpectationView, MessageView, TraceEntry};
-use crate::model::{Accept, ExpectationKey};
+use crate::model::{Accept, Code, ExpectationKey};
 
 /// RFC 3339 with microseconds as stored.
 pub(super) fn time(us: i64) -> String {
@@ -68,6 +68,7 @@ pub(super) fn event(view: &EventView) -> Value {
 pub(super) fn detail(detail: &EventDetail) -> Value {
     let mut value = event(&detail.event);
     if let Value::Object(fields) = &mut value {
+        fields.insert("meaning".into(), json!(detail.event.code.map(Code::meaning)));
         fields.insert("trace".into(), detail.trace.iter().map(trace).collect());
         fields.insert("delivery_list".into(), detail.deliveries.iter().map(delivery).collect());
         fields.insert("messages".into(), detail.messages.iter().map(message).collect());

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+mod meaning;
+
+pub use meaning::Meaning;
+
 /// What an outcome means for the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
