@@ -48,7 +48,7 @@ mod status;
 mod verification;
 mod view;
 
-pub use verification::{Asked, ChainNow, NodeNow, StandingNow, Verification};
+pub use verification::{Asked, ChainNow, NodeNow, StandingNow, Submission, Verification};
 
 /// Largest request body: an expectation with its 4 KiB of metadata fits many times.
 const BODY_BYTES_MAX: usize = 64 << 10;

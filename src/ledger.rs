@@ -123,6 +123,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// transaction. Repeating it is safe: it is `Stale`, and what was found makes no second event.
     fn take_scanned(&self, batch: ScanBatch) -> Answer<'_, Scanned>;
 
+    /// Makes an event of money that an operator submits, unless one is about it, and notes in the audit who did; one
+    /// transaction. Repeating it is safe: it answers the event that is known.
+    fn submit(&self, submission: Submission) -> Answer<'_, Submitted>;
+
     /// What does not add up: events made by scans since a time, and open expectations that no event is about; the oldest
     /// `limit` of those by name.
     fn reconciliation(&self, since_us: i64, limit: usize) -> Answer<'_, Reconciliation>;

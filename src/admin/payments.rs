@@ -1,5 +1,7 @@
 //! Payments: events that proved money, with what they claimed and the evidence of the chain; and a transaction judged
-//! by hand, which writes nothing.
+//! by hand, which writes nothing unless an operator submits it.
+
+use std::sync::Arc;
 
 use axum::extract::State;
 use chain_config::Chain;
@@ -10,10 +12,11 @@ use super::auth::{Caller, May};
 use super::envelope::{Body, Params, Segments};
 use super::events::{self, ListQuery};
 use super::problem::{Answer, Problem, ok, page};
-use super::{Api, Asked, lookup, view};
+use super::{Api, Asked, Submission, lookup, pauses, view};
 use crate::config::Source;
-use crate::ledger::{ChainEvidence, StoredExpectation};
+use crate::ledger::{ChainEvidence, StoredExpectation, Who};
 use crate::model::{EventId, PaymentReference};
+use crate::task;
 
 /// Bytes of a transaction's hash.
 const HASH_BYTES: usize = 32;
@@ -28,6 +31,11 @@ struct Check {
     expectation: Option<String>,
     /// What binds the payment, where the expectation does not say.
     payment_reference: Option<String>,
+    /// Whether to make an event of it when it is proven money for the expectation.
+    #[serde(default)]
+    submit: bool,
+    /// Why, for the audit.
+    reason: Option<String>,
 }
 
 /// `GET /payments`: events that are a payment; the filters of `GET /events`.
@@ -77,6 +85,12 @@ pub(super) async fn check(State(api): State<Api>, caller: Caller, Body(body): Bo
             "expected {{\"chain\": \"base\", \"tx\": \"0x…\", \"expectation\": \"…\"}}: {error}"
         ))
     })?;
+    if asked.submit {
+        caller.may(May::Operate)?;
+        if asked.expectation.is_none() {
+            return Err(Problem::bad_request("submit: name the expectation that it pays"));
+        }
+    }
     let active = api.config.chains.iter().find(|(name, active)| is_called(name, &active.chain, &asked.chain));
     let Some((chain, active)) = active else {
         let known: Vec<&String> = api.config.chains.keys().collect();
@@ -93,13 +107,51 @@ pub(super) async fn check(State(api): State<Api>, caller: Caller, Body(body): Bo
     let payment_reference = reference.map_err(|error| Problem::bad_request(format!("payment_reference: {error}")))?;
     let is_bound = expectation.is_some() || payment_reference.is_some();
     let source = source(&api, expectation.as_ref()).map(|source| source.name.clone());
+    let (submits, reason) = (asked.submit, asked.reason);
     let asked = Asked { chain: chain.clone(), tx_hash, source, expectation, payment_reference };
+    if submits {
+        return submit(&api, &caller, asked, pauses::reason(reason)?).await;
+    }
     let mut judged = api.verification.judge(asked).await?;
     if let Value::Object(fields) = &mut judged {
         fields.insert("chain_id".into(), active.chain.chain_id.into());
         let hint = "name an expectation or a payment reference: what a transaction is worth to you depends on what you \
              expect of it";
         fields.insert("hint".into(), if is_bound { Value::Null } else { hint.into() });
+    }
+    ok(judged)
+}
+
+/// Makes an event of it; what is judged anew and sent is verification's to say.
+async fn submit(api: &Api, caller: &Caller, asked: Asked, reason: Option<String>) -> Answer {
+    let (who, tx_hash) = (caller.who(), asked.tx_hash);
+    let by = Who { name: who.name, from: who.from, reason };
+    // It goes on when the caller hangs up: what was written is then also woken.
+    let (verification, wakes) = (Arc::clone(&api.verification), api.wakes.clone());
+    let working = task::spawn("admin.submit", async move {
+        let done = verification.submit(asked, by).await;
+        wakes.verify.wake();
+        done
+    });
+    let (mut judged, submission) = working.await.map_err(|_| Problem::unavailable("verification"))??;
+    let (event, created) = match submission {
+        Submission::Made(event) => (event, true),
+        Submission::Known(event) => (event, false),
+        Submission::NotProven => {
+            let code = judged.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let message = format!("nothing was submitted: {code} is no proven money for this expectation");
+            return Err(Problem::taken("NOT_PROVEN", message).with_details(judged));
+        }
+        Submission::NotOpen(state) => {
+            let message = format!("nothing was submitted: the expectation is {state} and waits for no money");
+            return Err(Problem::taken("EXPECTATION_CONFLICT", message).with_details(judged));
+        }
+    };
+    if created {
+        tracing::warn!(token = caller.name, event_id = %event, %tx_hash, "an operator submitted a payment");
+    }
+    if let Value::Object(fields) = &mut judged {
+        fields.insert("submitted".into(), json!({"event_id": event, "created": created}));
     }
     ok(judged)
 }

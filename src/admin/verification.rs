@@ -5,8 +5,8 @@ use alloy_primitives::B256;
 use chain_config::FinalityPolicy;
 use serde_json::Value;
 
-use crate::ledger::{Answer, StoredExpectation};
-use crate::model::PaymentReference;
+use crate::ledger::{Answer, StoredExpectation, Who};
+use crate::model::{EventId, ExpectationState, PaymentReference};
 
 /// What operators may see of verification, and tell it.
 pub trait Verification: Send + Sync + 'static {
@@ -18,6 +18,22 @@ pub trait Verification: Send + Sync + 'static {
 
     /// What verification would say of a transaction now, as JSON. Asks the nodes; writes nothing.
     fn judge(&self, asked: Asked) -> Answer<'_, Value>;
+
+    /// The same, and makes an event of what is proven money for the expectation named.
+    fn submit(&self, asked: Asked, by: Who) -> Answer<'_, (Value, Submission)>;
+}
+
+/// What came of submitting a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submission {
+    /// It is this event now.
+    Made(EventId),
+    /// This event is about it already.
+    Known(EventId),
+    /// It is no proven money for the expectation.
+    NotProven,
+    /// The expectation is not open any more.
+    NotOpen(ExpectationState),
 }
 
 /// A chain at this moment.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::admin::{Asked, ChainNow, NodeNow, StandingNow, Verification};
-use crate::ledger::Answer;
+use crate::admin::{Asked, ChainNow, NodeNow, StandingNow, Submission, Verification};
+use crate::ledger::{Answer, Who};
 use crate::verify::by_hand::{self, ByHand};
 
 impl Verification for ByHand {
@@ -32,5 +32,20 @@ impl Verification for ByHand {
     fn judge(&self, asked: Asked) -> Answer<'_, Value> {
         let Asked { chain, tx_hash, source, expectation, payment_reference } = asked;
         Box::pin(Self::judge(self, by_hand::Asked { chain, tx_hash, source, expectation, payment_reference }))
+    }
+
+    fn submit(&self, asked: Asked, by: Who) -> Answer<'_, (Value, Submission)> {
+        let Asked { chain, tx_hash, source, expectation, payment_reference } = asked;
+        let asked = by_hand::Asked { chain, tx_hash, source, expectation, payment_reference };
+        Box::pin(async move {
+            let (judged, outcome) = Self::submit(self, asked, by).await?;
+            let submission = match outcome {
+                by_hand::Outcome::Made(event) => Submission::Made(event),
+                by_hand::Outcome::Known(event) => Submission::Known(event),
+                by_hand::Outcome::NotProven => Submission::NotProven,
+                by_hand::Outcome::NotOpen(state) => Submission::NotOpen(state),
+            };
+            Ok((judged, submission))
+        })
     }
 }

@@ -1,7 +1,8 @@
 //! `tollgate payments`: events that proved money, and a transaction judged by hand.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::ask::Ask;
 use super::filter::{FilterArgs, PageArgs};
 use super::table::{self, Layout, OutputArgs, column, wide};
 use super::target::{Query, Target, TargetArgs, segment};
@@ -37,6 +38,7 @@ const CHECKED: Layout = Layout {
         column("confirmations", "/confirmations"),
         column("would send", "/would_send/type"),
         column("claimed by", "/claimed_by/event_id"),
+        column("submitted", "/submitted/event_id"),
     ],
 };
 
@@ -61,11 +63,11 @@ enum Verb {
     /// Show a payment with what it claimed, its messages, and the evidence of the chain.
     #[command(visible_aliases = ["get", "describe"], after_help = "Example:\n  tollgate payments show pay_9b1f6d8e -o json")]
     Show(Ids),
-    /// Judge a transaction by hand: asks the nodes, and writes nothing.
+    /// Judge a transaction by hand: asks the nodes, and writes nothing unless it is submitted.
     #[command(after_help = "Example:\n  tollgate payments check --chain base --tx 0x5e1f… --expectation order-17\n\n\
                       It says what verification would say of a webhook about this transaction now, and what would be \
-                      sent.\nTo have a stored event judged again, its provider or your backend has to post or put \
-                      something new.")]
+                      sent.\nWith --submit, proven money for an open expectation becomes an event and is sent: for a \
+                      payment whose webhook was lost.")]
     Check(Check),
 }
 
@@ -99,6 +101,14 @@ struct Check {
     /// What binds it, where the expectation does not say.
     #[arg(long, value_name = "REFERENCE")]
     payment_reference: Option<String>,
+    /// Make an event of it when it is proven money for the expectation, and send it.
+    #[arg(long, requires = "expectation")]
+    submit: bool,
+    /// Why it is submitted; stands in the audit trail.
+    #[arg(long, value_name = "TEXT", requires = "submit")]
+    reason: Option<String>,
+    #[command(flatten)]
+    ask: Ask,
 }
 
 /// Runs it.
@@ -120,14 +130,41 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             }
             table::show(&items, &LAYOUT, output)
         }
-        Verb::Check(Check { chain, tx, expectation, payment_reference }) => {
-            let body = json!({
-                "chain": chain,
-                "tx": tx,
-                "expectation": expectation,
-                "payment_reference": payment_reference,
-            });
-            table::show(&[target.post("/payments/check", &body).await?], &CHECKED, output)
+        Verb::Check(asked) => {
+            let body = |submit: bool| {
+                json!({
+                    "chain": asked.chain,
+                    "tx": asked.tx,
+                    "expectation": asked.expectation,
+                    "payment_reference": asked.payment_reference,
+                    "submit": submit,
+                    "reason": asked.reason,
+                })
+            };
+            let judged = target.post("/payments/check", &body(false)).await?;
+            if !asked.submit {
+                return table::show(&[judged], &CHECKED, output);
+            }
+            let would_send = judged.pointer("/would_send/type").and_then(Value::as_str);
+            // What the gateway will refuse, or knows already, changes nothing: it is left to say so.
+            if let Some(message) = would_send {
+                asked.ask.confirm(&about(&judged, message))?;
+            }
+            table::show(&[target.post("/payments/check", &body(true)).await?], &CHECKED, output)
         }
     }
+}
+
+/// What would be done, for whoever has to say yes.
+fn about(judged: &Value, message: &str) -> String {
+    let text = |pointer: &str| judged.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+    format!(
+        "{} on {} pays {} {} for {}: {} is sent",
+        text("/tx_hash"),
+        text("/chain"),
+        text("/would_send/payment/amount"),
+        text("/would_send/payment/token/symbol"),
+        text("/expectation"),
+        message
+    )
 }

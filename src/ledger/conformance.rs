@@ -131,6 +131,7 @@ macro_rules! suite {
             scan::rule_33_a_copy_that_a_filter_left_out_hides_no_money
             scan::rule_11_a_direct_find_stays_with_its_expectation
             scan::what_does_not_add_up_is_told
+            scan::rule_6_a_submission_and_a_find_of_one_transfer_are_one_event
             races::a_hundred_events_for_one_transfer_send_once
             races::a_hundred_events_of_one_expectation_send_once
             races::a_hundred_judgements_of_one_event_send_once

@@ -16,7 +16,7 @@ use super::{
     FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
     LedgerIdentity, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached, Reanchor,
     Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor, ScanTarget,
-    Scanned, Sighting, Snapshot, Sought, Stats, Taken, Who,
+    Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
 };
 use crate::clock::Clock;
 use crate::model::{EventId, WebhookId};
@@ -47,6 +47,7 @@ mod retract;
 mod rows;
 mod scan;
 mod search;
+mod submit;
 mod verdict;
 mod writer;
 
@@ -151,6 +152,10 @@ impl Ledger for Sqlite {
 
     fn take_scanned(&self, batch: ScanBatch) -> Answer<'_, Scanned> {
         self.write(move |conn| scan::take(conn, &batch))
+    }
+
+    fn submit(&self, submission: Submission) -> Answer<'_, Submitted> {
+        self.write(move |conn| submit::take(conn, &submission))
     }
 
     fn reconciliation(&self, since_us: i64, limit: usize) -> Answer<'_, Reconciliation> {

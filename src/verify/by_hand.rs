@@ -1,7 +1,7 @@
 //! What operators ask of verification: which rules are in force, and what it would say of a transaction now.
 //!
-//! A transaction is looked at and judged by the files that judge webhooks. It must never write anything: nothing is
-//! claimed, and nothing is sent.
+//! A transaction is looked at and judged by the files that judge webhooks. It must never claim or send anything: what an
+//! operator submits becomes an event, and that is judged once more like any other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use chain_config::FinalityPolicy;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::asking;
 use super::decide::{self, Decision, Purpose, Question, Rules};
 use super::in_force::InForce;
 use super::quorum::{self, Policy, Standing};
@@ -25,6 +26,9 @@ use crate::model::{Basis, Claim, EventId, EventState, ExpectationKey, Origin, Pa
 use crate::screening::Current;
 
 mod shown;
+mod submit;
+
+pub use submit::Outcome;
 
 /// Stored events of one transaction that are looked at.
 const EVENTS_MAX: usize = 50;
@@ -58,6 +62,18 @@ pub struct Asked {
     pub expectation: Option<StoredExpectation>,
     /// What binds it, where the expectation does not say; else what stored events claim.
     pub payment_reference: Option<PaymentReference>,
+}
+
+/// What came of looking.
+struct Said {
+    /// The event that a webhook about it would make.
+    event: DueEvent,
+    decision: Decision,
+    /// The event that holds a transfer of it already.
+    holder: Option<EventView>,
+    /// Stored events of the transaction.
+    known: Vec<EventView>,
+    at: jiff::Timestamp,
 }
 
 impl ByHand {
@@ -115,12 +131,17 @@ impl ByHand {
     /// # Errors
     /// When the ledger does not answer. Nodes that do not are part of the verdict.
     pub async fn judge(&self, asked: Asked) -> Result<Value, LedgerError> {
+        let said = self.said(&asked).await?;
+        Ok(self.shown(&asked, &said))
+    }
+
+    async fn said(&self, asked: &Asked) -> Result<Said, LedgerError> {
         let known = self.known(asked.tx_hash).await?;
-        let event = self.event(&asked, &known).await?;
+        let event = self.event(asked, &known).await?;
         let plan = Plan { chain: asked.chain.clone(), tx_hash: asked.tx_hash, look: Look::Locate };
         let question = Question { plan: plan.clone(), purpose: Purpose::Payment };
-        let observations = self.reader.observe(plan).await;
-        let (in_force, deny, now) = (self.in_force.now(), self.deny.list(), self.clock.now());
+        let mut observations = self.reader.observe(plan).await;
+        let (in_force, deny, at) = (self.in_force.now(), self.deny.list(), self.clock.now());
         let rules = Rules {
             source: asked.source.as_deref().and_then(|name| self.config.source(name)),
             verification: &self.config.verification,
@@ -130,17 +151,23 @@ impl ByHand {
             standings: &BTreeMap::new(),
             deny: deny.as_deref(),
         };
-        let moment = Moment { now_us: now.as_microsecond(), jitter: 0 };
+        let moment = Moment { now_us: at.as_microsecond(), jitter: 0 };
+        asking::complete(&*self.reader, &event, &question, &rules, &mut observations, &moment).await;
         let decision = decide::conclude(&event, &question, &rules, &observations, &moment);
         let holder = match &decision {
             Decision::Confirm(confirmation) => self.holder(&confirmation.slots, &known).await?,
             Decision::Record(_) | Decision::Retract(_) | Decision::Reanchor(_) => None,
         };
-        let judged = shown::Judged { event: &event, decision: &decision, holder, known: &known, at: now };
-        let destinations = |message_type| {
-            rules.source.map(|source| self.config.destinations_of(source, message_type)).unwrap_or_default()
-        };
-        Ok(judged.to_json(&asked, destinations))
+        Ok(Said { event, decision, holder, known, at })
+    }
+
+    fn shown(&self, asked: &Asked, said: &Said) -> Value {
+        let Said { event, decision, holder, known, at } = said;
+        let judged = shown::Judged { event, decision, holder: holder.as_ref(), known, at: *at };
+        let source = asked.source.as_deref().and_then(|name| self.config.source(name));
+        judged.to_json(asked, |message_type| {
+            source.map(|source| self.config.destinations_of(source, message_type)).unwrap_or_default()
+        })
     }
 
     /// Stored events that claim the transaction or were proven by it, newest first.

@@ -7,6 +7,8 @@ use crate::operate::{ask, begin};
 use crate::support::gateway::{ADMIN_TOKEN, BACKEND_TOKEN, PATIENCE, Setup, Site, VIEWER_TOKEN};
 use crate::support::money::{World, card, confirmed, reference, tokens};
 
+mod submitted;
+
 /// What is said of it once the gateway has seen the block: heads are as old as their last poll.
 async fn check(world: &World, body: &Value) -> Value {
     let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -60,6 +62,7 @@ async fn a_payment_is_found_by_each_of_its_names() {
     }
     let shown = get(&format!("/payments/{payment}"), VIEWER_TOKEN).await.json()["data"].clone();
     assert_eq!(shown["messages"][0]["type"], "payment.verified");
+    assert!(shown["meaning"]["seen"].as_str().unwrap().starts_with("every check passed"), "{:#}", shown["meaning"]);
     let slots: Vec<&Value> = shown["claims"].as_array().unwrap().iter().map(|claim| &claim["slot"]).collect();
     let sent = message["data"]["payment"]["slots"].as_array().unwrap();
     assert_eq!((slots.len(), sent.iter().all(|slot| slots.contains(&slot))), (sent.len(), true));
@@ -99,6 +102,9 @@ async fn a_transaction_is_judged_by_hand_and_nothing_is_written() {
     let wrong = check(&world, &asked(astray, "order-2")).await;
     assert_eq!((&wrong["verdict"], &wrong["code"]), (&json!("refuted"), &json!("WRONG_RECIPIENT")), "{wrong:#}");
     assert_eq!(wrong["would_send"], Value::Null);
+    for (words, of) in [("asked", "recipient"), ("seen", "another address"), ("changes", "another hash")] {
+        assert!(wrong["meaning"][words].as_str().unwrap().contains(of), "{:#}", wrong["meaning"]);
+    }
     let failed = wrong["checks"].as_array().unwrap().iter().find(|check| check["outcome"] == "fail").unwrap();
     assert_eq!(failed["name"], "recipient");
     let unknown = check(&world, &asked(B256::repeat_byte(0x17), "order-1")).await;
@@ -139,7 +145,8 @@ async fn a_check_by_hand_needs_a_chain_a_hash_and_a_right() {
         (VIEWER_TOKEN, json!({"chain": "local", "tx": hash, "expectation": "nobody"}), 404),
         (VIEWER_TOKEN, json!({"chain": "local", "tx": "0x1234"}), 400),
         (VIEWER_TOKEN, json!({"chain": "local"}), 400),
-        (VIEWER_TOKEN, json!({"chain": "local", "tx": hash, "submit": true}), 400),
+        (VIEWER_TOKEN, json!({"chain": "local", "tx": hash, "submit": true}), 403),
+        (ADMIN_TOKEN, json!({"chain": "local", "tx": hash, "submit": true}), 400),
         (VIEWER_TOKEN, json!({"chain": "local", "tx": hash, "payment_reference": "order"}), 400),
         (VIEWER_TOKEN, json!({"chain": 31337, "tx": hash}), 400),
         (VIEWER_TOKEN, json!({"chain": "31337", "tx": hash}), 200),

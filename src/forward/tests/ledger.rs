@@ -12,7 +12,7 @@ use crate::ledger::{
     FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
     LedgerIdentity, Next, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached,
     Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor,
-    ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Taken, Who,
+    ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -342,6 +342,10 @@ impl Ledger for Script {
     }
 
     fn take_scanned(&self, _: ScanBatch) -> Answer<'_, Scanned> {
+        not_here()
+    }
+
+    fn submit(&self, _: Submission) -> Answer<'_, Submitted> {
         not_here()
     }
 

@@ -277,3 +277,26 @@ pub(crate) async fn what_does_not_add_up_is_told<R: Rig>(rig: R) {
     assert_eq!((told.silent, told.oldest_silent), (2, vec![("silent-1".to_owned(), T0)]));
     assert!(ledger.reconciliation(T0 + S, 9).await.expect("read").scanned.is_empty(), "before that time");
 }
+
+pub(crate) async fn rule_6_a_submission_and_a_find_of_one_transfer_are_one_event<R: Rig>(rig: R) {
+    let ledger = rig.ledger();
+    let terms = direct("order", 100);
+    put(&*ledger, terms.clone()).await;
+    let submission = |tx| {
+        let found = find(&terms, tx);
+        let find = ScanFind { facts: EventFacts { origin: Origin::Operator, ..found.facts.clone() }, ..found };
+        Submission { find, by: backend(), now_us: T0 }
+    };
+    assert_eq!(ledger.submit(submission(1)).await.expect("answered"), Submitted::Made(of_transfer(1)));
+    assert_eq!(ledger.submit(submission(1)).await.expect("answered"), Submitted::Known(of_transfer(1)));
+    assert_eq!(scanned(&*ledger, 100, vec![find(&terms, 1)]).await, [None], "the search comes later");
+    let due = due_of(&*ledger, 1).await;
+    assert_eq!(due.facts.origin, Origin::Operator);
+    assert_eq!(due.expectation.expect("bound").terms.id, "order", "nothing that it claims finds it");
+    // The other way round: what a search found is known.
+    assert_eq!(scanned(&*ledger, 200, vec![find(&terms, 2)]).await, [Some(of_transfer(2))]);
+    assert_eq!(ledger.submit(submission(2)).await.expect("answered"), Submitted::Known(of_transfer(2)));
+    let audit = AuditFilter { what: Some("payment.submit".to_owned()), limit: 9, ..AuditFilter::default() };
+    let entries = ledger.audit(audit).await.expect("read").items;
+    assert_eq!(entries.iter().map(|record| record.entry.event_id).collect::<Vec<_>>(), [Some(of_transfer(1))]);
+}

@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, B256};
 
 use super::intake::EventFacts;
+use super::operate::Who;
 use crate::model::{Accept, Claim, EventId, ExpectationKey, Rail, TransferKey};
 
 /// How far a chain was searched: everything up to this block was looked at.
@@ -93,6 +94,26 @@ pub enum Scanned {
     Taken(Vec<Option<EventId>>),
     /// The cursor stands elsewhere: read it again. Nothing was written.
     Stale,
+}
+
+/// Money that an operator judged by hand, and has forwarded.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// What a search would have found.
+    pub find: ScanFind,
+    /// Who.
+    pub by: Who,
+    /// When.
+    pub now_us: i64,
+}
+
+/// What a submission came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It made this event.
+    Made(EventId),
+    /// This event is about it already: nothing was written.
+    Known(EventId),
 }
 
 /// What does not add up between what is expected, what was announced and what was found.

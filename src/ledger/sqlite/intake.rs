@@ -122,7 +122,8 @@ fn take_one(conn: &Connection, batch: &IntakeBatch, delivery: &IntakeDelivery) -
     Ok(taken)
 }
 
-fn find(conn: &Connection, identity: &Identity) -> Result<Option<EventId>, LedgerError> {
+/// The event that an identity finds.
+pub(super) fn find(conn: &Connection, identity: &Identity) -> Result<Option<EventId>, LedgerError> {
     let mut statement = conn.prepare_cached("SELECT event_id FROM identities WHERE identity = ?1")?;
     let found: Option<Id> = statement.query_row([identity.as_bytes()], |row| row.get(0)).optional()?;
     Ok(found.map(|id| EventId(id.0)))

@@ -93,20 +93,25 @@ pub(super) fn unannounced(conn: &Connection, sightings: Vec<Sighting>) -> Result
     Ok(new)
 }
 
-/// Whether an event of the expectation, or of its key, holds or claims the transaction. What a filter left out judges
-/// nothing: whoever can sign could silence money with it.
+/// Whether an event is about it.
 fn is_announced(conn: &Connection, sighting: &Sighting) -> Result<bool, LedgerError> {
+    Ok(announcing(conn, sighting)?.is_some())
+}
+
+/// The event of the expectation, or of its key, that holds or claims the transaction. What a filter left out judges
+/// nothing: whoever can sign could silence money with it.
+pub(super) fn announcing(conn: &Connection, sighting: &Sighting) -> Result<Option<EventId>, LedgerError> {
     let (reference, request, provider_object) = match &sighting.key {
         ExpectationKey::PaymentReference(reference) => (Some(reference.to_string()), None, None),
         ExpectationKey::RequestId(id) => (None, Some(id), None),
         ExpectationKey::ProviderObject(id) => (None, None, Some(id)),
         ExpectationKey::Direct => (None, None, None),
     };
-    let held: bool = conn
+    let held: Option<Id> = conn
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM transfer_claims INDEXED BY transfer_claim_tx
+            "SELECT event_id FROM transfer_claims INDEXED BY transfer_claim_tx
                 WHERE tx_hash = ?1 AND chain_id = ?2
-                    AND (expectation_id = ?3 OR (join_realm = ?4 AND join_reference = ?5)))",
+                    AND (expectation_id = ?3 OR (join_realm = ?4 AND join_reference = ?5)) LIMIT 1",
         )?
         .query_row(
             (
@@ -117,19 +122,21 @@ fn is_announced(conn: &Connection, sighting: &Sighting) -> Result<bool, LedgerEr
                 &reference,
             ),
             |row| row.get(0),
-        )?;
-    if held {
-        return Ok(true);
+        )
+        .optional()?;
+    if let Some(Id(event)) = held {
+        return Ok(Some(EventId(event)));
     }
     let mut statement = conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM claim_versions c INDEXED BY claim_tx JOIN events e ON e.event_id = c.event_id
+        "SELECT c.event_id FROM claim_versions c INDEXED BY claim_tx JOIN events e ON e.event_id = c.event_id
             WHERE c.tx = ?1 AND e.realm = ?2 AND e.state <> 'ignored'
                 AND (e.expectation_id = ?3 OR c.payment_reference = ?4 OR c.request_id = ?5
-                    OR EXISTS (SELECT 1 FROM claim_objects o WHERE o.event_id = c.event_id AND o.object = ?6)))",
+                    OR EXISTS (SELECT 1 FROM claim_objects o WHERE o.event_id = c.event_id AND o.object = ?6)) LIMIT 1",
     )?;
     let tx = plain_tx(&sighting.tx_hash.to_string());
     let params = (tx, &sighting.realm, &sighting.expectation_id, &reference, &request, &provider_object);
-    Ok(statement.query_row(params, |row| row.get(0))?)
+    let claimed: Option<Id> = statement.query_row(params, |row| row.get(0)).optional()?;
+    Ok(claimed.map(|Id(event)| EventId(event)))
 }
 
 /// Takes a stretch.
@@ -149,7 +156,8 @@ pub(super) fn take(conn: &Connection, batch: &ScanBatch) -> Result<Scanned, Ledg
     Ok(Scanned::Taken(made))
 }
 
-fn take_one(conn: &Connection, now_us: i64, find: &ScanFind) -> Result<Option<EventId>, LedgerError> {
+/// Makes the event of a find; none when one is about it.
+pub(super) fn take_one(conn: &Connection, now_us: i64, find: &ScanFind) -> Result<Option<EventId>, LedgerError> {
     let Some(lowest) = find.slots.iter().min() else { return Ok(None) };
     let id = EventId::of_transfer(lowest);
     if EventRow::find(conn, id)?.is_some() || is_claimed(conn, find)? || is_announced(conn, &find.sighting)? {
@@ -224,10 +232,11 @@ fn insert(conn: &Connection, now_us: i64, id: EventId, facts: &EventFacts) -> Re
     Ok(())
 }
 
-/// Whether only the scan that made an event knows what it is for: nothing that it claims says so.
+/// Whether only who made an event without a delivery knows what it is for: nothing that it claims says so.
 pub(super) fn is_bound(conn: &Connection, row: &EventRow) -> Result<bool, LedgerError> {
-    if row.facts.origin != Origin::Scan {
-        return Ok(false);
+    match row.facts.origin {
+        Origin::Scan | Origin::Operator => {}
+        Origin::Webhook | Origin::Backend => return Ok(false),
     }
     let names_nothing = newest_claim(conn, row.event_id)?.is_none_or(|claim| {
         claim.payment_reference.is_none() && claim.request_id.is_none() && claim.provider_objects.is_empty()

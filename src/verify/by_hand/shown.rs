@@ -18,7 +18,7 @@ pub(super) struct Judged<'a> {
     pub(super) event: &'a DueEvent,
     pub(super) decision: &'a Decision,
     /// The event that holds a transfer of it already.
-    pub(super) holder: Option<EventView>,
+    pub(super) holder: Option<&'a EventView>,
     /// Stored events of the transaction.
     pub(super) known: &'a [EventView],
     pub(super) at: Timestamp,
@@ -37,7 +37,7 @@ impl Judged<'_> {
     /// `destinations` says who takes a type of message.
     pub(super) fn to_json(&self, asked: &Asked, destinations: impl Fn(MessageType) -> Vec<String>) -> Value {
         let mut said = said(self.decision);
-        let would_send = match (self.decision, &self.holder) {
+        let would_send = match (self.decision, self.holder) {
             (Decision::Confirm(confirmation), None) => {
                 let (code, message) = self.message(confirmation, destinations);
                 said.code = code;
@@ -51,7 +51,7 @@ impl Judged<'_> {
         };
         let mut checks = said.seen.checks.clone();
         if let Decision::Confirm(_) = self.decision {
-            let (outcome, actual) = match &self.holder {
+            let (outcome, actual) = match self.holder {
                 None => (CheckOutcome::Pass, "nobody".to_owned()),
                 Some(holder) => (CheckOutcome::Fail, holder.event_id.to_string()),
             };
@@ -64,13 +64,14 @@ impl Judged<'_> {
             "expectation": asked.expectation.as_ref().map(|stored| &stored.terms.id),
             "verdict": said.verdict,
             "code": said.code,
+            "meaning": said.code.meaning(),
             "block": said.anchor.as_ref().map(block),
             "tier": said.seen.depth.as_ref().map(|(tier, _)| tier),
             "confirmations": said.seen.depth.as_ref().map(|(_, confirmations)| confirmations),
             "waits_for": said.wait.map(|wait| json!({"reach": wait.reach, "height": wait.height})),
             "checks": checks,
             "votes": said.seen.votes,
-            "claimed_by": self.holder.as_ref().map(brief),
+            "claimed_by": self.holder.map(brief),
             "would_send": would_send,
             "events": self.known.iter().map(brief).collect::<Vec<_>>(),
         })
@@ -141,7 +142,7 @@ fn said(decision: &Decision) -> Said<'_> {
 
 /// What a webhook about a claimed transfer comes to: it joins the event of the same expectation, or of the same
 /// reference or request in the same realm; all others are refused.
-fn claimed(holder: &EventView, event: &DueEvent) -> (&'static str, Code) {
+pub(super) fn claimed(holder: &EventView, event: &DueEvent) -> (&'static str, Code) {
     let expectation = event.expectation.as_ref().map(|stored| stored.terms.id.as_str());
     let is_same = expectation.is_some() && expectation == holder.expectation_id.as_deref();
     let shares = |field: fn(&crate::model::Claim) -> Option<String>| {
