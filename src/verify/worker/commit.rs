@@ -21,6 +21,7 @@ use crate::task::{self, Wake, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceCode;
 use crate::verify::decide::{Confirmation, Content, Decision, Moved, Recorded, Retracting};
+use crate::verify::schedule::{IN_ANY_CASE, Moment};
 
 /// What came of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +134,9 @@ impl Committer {
             Confirmed::AlreadyClaimed(_) => Ok(Some(Code::AlreadyClaimed)),
             Confirmed::Exposed => match waiting {
                 Some(mut verdict) => {
-                    verdict.now_us = now.as_microsecond();
+                    let moment = Moment { now_us: now.as_microsecond(), jitter: 0 };
+                    // Only what is due some day is woken by a height.
+                    (verdict.now_us, verdict.due_us) = (moment.now_us, Some(moment.after(IN_ANY_CASE)));
                     match self.ledger.record_verdict(verdict).await? {
                         Committed::Done => Ok(Some(Code::ExposureLimit)),
                         Committed::Stale => Ok(None),

@@ -110,3 +110,24 @@ async fn without_expectations_configured_recipients_bound_what_is_proven() {
     let delivery = world.rn(&confirmed(2, tx, "12")).await;
     world.silent(&delivery, "refuted", "WRONG_RECIPIENT").await;
 }
+
+#[tokio::test]
+async fn beyond_what_may_be_at_risk_a_payment_waits_until_it_is_final() {
+    let net = Devnet::start().await.unwrap();
+    let lines = vec![("verification", "exposure_cap = 20".to_owned())];
+    let world = World::on(net, Ways { lines, ..Ways::default() });
+    for order in [1, 2] {
+        world.expect(&format!("order-{order}"), &world.terms(order, "12")).await;
+    }
+    let first = world.pay(1, 12).await;
+    let delivery = world.rn(&confirmed(1, first, "12")).await;
+    let message = world.message(&delivery, "payment.verified").await;
+    assert_ne!(message["data"]["verification"]["finality"], "final");
+    let second = world.pay(2, 12).await;
+    let waits = world.rn(&confirmed(2, second, "12")).await;
+    world.silent(&waits, "awaiting_finality", "EXPOSURE_LIMIT").await;
+    // Two epochs and more.
+    world.net.mine(200).await.unwrap();
+    let message = world.message(&waits, "payment.verified").await;
+    assert_eq!(message["data"]["verification"]["finality"], "final");
+}
