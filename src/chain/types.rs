@@ -8,9 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 mod calls;
+mod oracle;
 mod transaction;
 
 pub use calls::{CallFrame, CallKind, calls, flat_calls, is_beyond_naming};
+pub use oracle::{is_sanctioned, listing};
 pub use transaction::{Transaction, transaction};
 
 /// One event log.

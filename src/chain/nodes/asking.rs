@@ -3,7 +3,6 @@
 
 use alloy_primitives::{Address, B256};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::side_by_side::all;
 use super::{ChainNodes, Member};
@@ -12,8 +11,6 @@ use crate::chain::types::{self, CallFrame, Malformed};
 use crate::chain::{BEYOND_NAMING, Listing, METHOD_MISSING, NodeAnswer, NodeError, REFUSED};
 use crate::model::Anchor;
 
-/// `isSanctioned(address)`.
-const IS_SANCTIONED: [u8; 4] = [0xdf, 0x59, 0x2f, 0x7d];
 /// How long a node may work on one trace.
 const TRACE_TIMEOUT: &str = "5s";
 
@@ -53,26 +50,15 @@ impl Member {
     async fn listed(&self, oracle: Address, at: B256, subjects: &[Address]) -> Result<Vec<Listing>, NodeError> {
         let mut listed = Vec::with_capacity(subjects.len());
         for subject in subjects {
-            let data = [IS_SANCTIONED.as_slice(), subject.into_word().as_slice()].concat();
-            let call = json!({"to": oracle, "data": format!("0x{}", hex::encode(data))});
+            let call = types::is_sanctioned(oracle, *subject);
             listed.push(match self.call(Method::Call, json!([call, {"blockHash": at}])).await {
-                Ok(raw) => listing(&raw),
+                Ok(raw) => types::listing(&raw),
                 // A refusal is the contract's failing, or the node's: nothing was said either way.
                 Err(error) if error == REFUSED => Listing::Nothing,
                 Err(error) => return Err(error),
             });
         }
         Ok(listed)
-    }
-}
-
-/// One word that is a boolean, and nothing else: what is no such contract answers with no bytes, or with others.
-fn listing(raw: &RawValue) -> Listing {
-    let text = serde_json::from_str::<String>(raw.get()).unwrap_or_default();
-    match hex::decode(text.trim_start_matches("0x")).ok().and_then(|bytes| B256::try_from(bytes.as_slice()).ok()) {
-        Some(word) if word == B256::ZERO => Listing::Clean,
-        Some(word) if word == B256::with_last_byte(1) => Listing::Denied,
-        Some(_) | None => Listing::Nothing,
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::chain::rpc::{Client, Limits, Method, RpcError};
-use crate::chain::{Header, proof, types};
+use crate::chain::{Header, Listing, proof, types};
 use crate::cli::table::{Layout, column, wide};
 use crate::config::{ActiveChain, Config, Node};
 use crate::task;
@@ -32,6 +32,7 @@ pub(super) const LAYOUT: Layout = Layout {
         column("verdict", "/verdict"),
         wide("usable", "/usable"),
         wide("traces", "/traces"),
+        wide("oracle", "/oracle"),
     ],
 };
 
@@ -53,6 +54,8 @@ struct Heard {
     missing: Vec<Method>,
     /// By which method it shows the calls inside a transaction.
     traces: Option<Method>,
+    /// Whether the chain's sanctions oracle answers here; none where none is configured.
+    oracle: Option<bool>,
     latency_ms: Option<u64>,
     /// Why it does not count.
     wrong: Option<String>,
@@ -62,7 +65,9 @@ struct Heard {
 pub(super) async fn ask(config: &Config) -> Asked {
     let mut asked = Asked { rows: Vec::new(), failing: Vec::new() };
     // All are asked before the first is waited for.
-    let asking: Vec<_> = config.chains.iter().map(|(name, active)| (name, active, start(active))).collect();
+    let oracles = &config.verification.screening.oracle;
+    let asking: Vec<_> =
+        config.chains.iter().map(|(name, active)| (name, active, start(active, oracles.get(name).copied()))).collect();
     for (name, active, nodes) in asking {
         let mut heard = Vec::with_capacity(nodes.len());
         for node in nodes {
@@ -73,9 +78,9 @@ pub(super) async fn ask(config: &Config) -> Asked {
     asked
 }
 
-fn start(active: &ActiveChain) -> Vec<tokio::task::JoinHandle<Heard>> {
+fn start(active: &ActiveChain, oracle: Option<Address>) -> Vec<tokio::task::JoinHandle<Heard>> {
     let nodes = active.nodes.iter();
-    nodes.map(|node| task::spawn("check.rpc", hear(active.clone(), node.clone()))).collect()
+    nodes.map(|node| task::spawn("check.rpc", hear(active.clone(), node.clone(), oracle))).collect()
 }
 
 /// Adds a row for each node, and the chain when too few of them can be used.
@@ -84,7 +89,7 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
     let best =
         heard.iter().filter(|heard| heard.wrong.is_none()).filter_map(|heard| heard.head).map(|head| head.number);
     let best = best.max().unwrap_or(0);
-    let (mut owners, mut tracing) = (Vec::new(), Vec::new());
+    let (mut owners, mut tracing, mut screening) = (Vec::new(), Vec::new(), Vec::new());
     for (node, heard) in active.nodes.iter().zip(heard) {
         let head = heard.head.map(|head| head.number);
         let behind = head.map_or(0, |head| best.saturating_sub(head));
@@ -94,6 +99,7 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
         if wrong.is_none() {
             owners.push(node.owner.as_str());
             tracing.extend(heard.traces.map(|_| node.owner.as_str()));
+            screening.extend(heard.oracle.map(|answers| (node.owner.as_str(), answers)));
         }
         asked.rows.push(json!({
             "chain": name,
@@ -106,6 +112,7 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
             "proof": proof,
             "missing": missing.join(" "),
             "traces": heard.traces.map(Method::as_str),
+            "oracle": heard.oracle.map(|answers| if answers { "answers" } else { "no answer" }),
             "latency_ms": heard.latency_ms,
             "usable": wrong.is_none(),
             "verdict": wrong.unwrap_or_else(|| "ok".to_owned()),
@@ -119,23 +126,26 @@ fn judge(name: &str, active: &ActiveChain, heard: Vec<Heard>, asked: &mut Asked)
             active.agree,
             active.owners
         ));
-    } else if active.chain.trace && !policy.is_met_by(tracing.iter().copied()) {
-        asked.failing.push(format!(
-            "{name}: trace is on and {} of {} nodes can trace, {} of {} owners have to agree",
-            tracing.len(),
-            active.nodes.len(),
-            active.agree,
-            active.owners
-        ));
+        return;
+    }
+    let agreement = format!("{} of {} owners have to agree", active.agree, active.owners);
+    let of = active.nodes.len();
+    if active.chain.trace && !policy.is_met_by(tracing.iter().copied()) {
+        asked.failing.push(format!("{name}: trace is on and {} of {of} nodes can trace, {agreement}", tracing.len()));
+    }
+    let answering = || screening.iter().filter(|(_, answers)| *answers).map(|(owner, _)| *owner);
+    if !screening.is_empty() && !policy.is_met_by(answering()) {
+        let count = answering().count();
+        asked.failing.push(format!("{name}: the oracle answers at {count} of {of} nodes, {agreement}"));
     }
 }
 
-async fn hear(active: ActiveChain, node: Node) -> Heard {
+async fn hear(active: ActiveChain, node: Node, oracle: Option<Address>) -> Heard {
     let client = match Client::new(&node.url, Limits::default()) {
         Ok(client) => client,
         Err(error) => return Heard::wrong(&error.to_string()),
     };
-    match Heard::of(&active, &client).await {
+    match Heard::of(&active, &client, oracle).await {
         Ok(heard) => heard,
         Err(heard) => *heard,
     }
@@ -164,7 +174,7 @@ impl Heard {
     }
 
     /// Asks in the order in which answers matter; the first that is wrong ends it.
-    async fn of(active: &ActiveChain, client: &Client) -> Result<Self, Box<Self>> {
+    async fn of(active: &ActiveChain, client: &Client, oracle: Option<Address>) -> Result<Self, Box<Self>> {
         let mut heard = Self::default();
         match client.call(Method::ChainId, json!([])).await.map(|raw| types::chain_id(&raw)) {
             Ok(Ok(id)) => heard.chain_id = Some(id),
@@ -197,6 +207,10 @@ impl Heard {
         heard.finalized = block(client, "finalized").await.ok().flatten();
         heard.missing = missing(client, heard.head.map(|head| head.hash).unwrap_or_default()).await;
         heard.traces = traces(client).await;
+        heard.oracle = match oracle {
+            Some(contract) => Some(answers(client, contract).await),
+            None => None,
+        };
         if heard.missing.iter().any(|method| *method != Method::BlockReceipts) {
             return Err(heard.with("methods are missing".to_owned()));
         }
@@ -246,6 +260,15 @@ async fn traces(client: &Client) -> Option<Method> {
         }
     }
     None
+}
+
+/// Whether the oracle's contract says anything of somebody, here and now.
+async fn answers(client: &Client, contract: Address) -> bool {
+    let call = types::is_sanctioned(contract, Address::ZERO);
+    match client.call(Method::Call, json!([call, "latest"])).await {
+        Ok(raw) => types::listing(&raw) != Listing::Nothing,
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]

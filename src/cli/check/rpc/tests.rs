@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use alloy_primitives::Address;
 use serde_json::{Value, json};
 
 use super::{Asked, ask};
@@ -31,10 +32,10 @@ async fn node(head: u64, other: impl Fn(&str, &Value) -> Option<Reply> + Send + 
 
 /// Two owners have to agree.
 async fn checked(nodes: &[&Scripted]) -> Asked {
-    checked_with(nodes, false).await
+    checked_with(nodes, false, None).await
 }
 
-async fn checked_with(nodes: &[&Scripted], trace: bool) -> Asked {
+async fn checked_with(nodes: &[&Scripted], trace: bool, oracle: Option<Address>) -> Asked {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config::of_folder(folder.path()).unwrap();
     let mut base = fixture::base();
@@ -45,6 +46,7 @@ async fn checked_with(nodes: &[&Scripted], trace: bool) -> Asked {
         configured.url = node.url();
     }
     config.chains = BTreeMap::from([("base".to_owned(), base)]);
+    config.verification.screening.oracle = oracle.map(|contract| ("base".to_owned(), contract)).into_iter().collect();
     ask(&config).await
 }
 
@@ -111,11 +113,26 @@ async fn nodes_show_by_which_method_they_trace_and_too_few_of_them_fail_a_chain_
         lacks(&["debug_traceTransaction"]).await,
         lacks(&["debug_traceTransaction", "trace_transaction"]).await,
     );
-    let asked = checked_with(&[&one, &other], true).await;
+    let asked = checked_with(&[&one, &other], true, None).await;
     assert_eq!((&asked.rows[0]["traces"], &asked.rows[1]["traces"]), (&json!(tree), &json!(flat)));
     assert!(asked.failing.is_empty(), "{:?}", asked.failing);
-    let asked = checked_with(&[&one, &none], true).await;
+    let asked = checked_with(&[&one, &none], true, None).await;
     assert_eq!((verdicts(&asked), &asked.rows[1]["traces"]), (vec!["ok", "ok"], &Value::Null));
     assert_eq!(asked.failing, ["base: trace is on and 1 of 2 nodes can trace, 2 of 2 owners have to agree"]);
-    assert!(checked_with(&[&one, &none], false).await.failing.is_empty());
+    assert!(checked_with(&[&one, &none], false, None).await.failing.is_empty());
+}
+
+#[tokio::test]
+async fn an_oracle_that_too_few_nodes_answer_for_fails_its_chain() {
+    let says =
+        |word: &'static str| node(1_000, move |method, _| (method == "eth_call").then(|| Reply::Result(json!(word))));
+    let clean = "0x0000000000000000000000000000000000000000000000000000000000000000";
+    let (one, other, none) = (says(clean).await, says(clean).await, says("0x").await);
+    let oracle = Some(Address::repeat_byte(0x40));
+    let asked = checked_with(&[&one, &other], false, oracle).await;
+    assert!(asked.failing.is_empty() && asked.rows[0]["oracle"] == "answers", "{:?} {:?}", asked.failing, asked.rows);
+    let asked = checked_with(&[&one, &none], false, oracle).await;
+    assert_eq!((verdicts(&asked), &asked.rows[1]["oracle"]), (vec!["ok", "ok"], &json!("no answer")));
+    assert_eq!(asked.failing, ["base: the oracle answers at 1 of 2 nodes, 2 of 2 owners have to agree"]);
+    assert_eq!(checked(&[&one, &none]).await.rows[1]["oracle"], Value::Null);
 }
