@@ -1,6 +1,5 @@
-//! The built-in data against the collected facts it was made from, where those lie beside the project.
-//!
-//! The project is complete without them: then this says so on stderr and passes; `builtin.rs` holds the same numbers.
+//! The built-in data against what was collected from public sources: `collected` has the parts that are compared, each
+//! file with where it is from.
 #![expect(clippy::unwrap_used, reason = "these are all tests, and a fact that does not read has to fail them")]
 
 use std::collections::BTreeSet;
@@ -32,16 +31,9 @@ const NOT_LISTED: [(u64, &str); 8] = [
     (324, "USDC"),
 ];
 
-#[expect(clippy::print_stderr, reason = "a test that could not run has to say so")]
-fn facts(path: &str) -> Option<Value> {
-    let file = Path::new(concat!(".", "/../../shared/facts")).join(path);
-    match std::fs::read_to_string(&file) {
-        Ok(text) => Some(serde_json::from_str(&text).unwrap()),
-        Err(error) => {
-            eprintln!("not compared with {}: {error}", file.display());
-            None
-        }
-    }
+fn facts(name: &str) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/collected").join(name);
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
@@ -66,7 +58,7 @@ fn ours<'a>(registry: &'a Registry, facts: &'a Value, id: &str) -> Vec<(&'a Chai
 
 #[test]
 fn finality_is_the_collected() {
-    let Some(facts) = facts("chains/finality.json") else { return };
+    let facts = facts("finality.json");
     let registry = Registry::builtin().unwrap();
     // No chain of the policy is missing here.
     assert_eq!(list(&facts, "chains").len(), registry.chains().count());
@@ -96,9 +88,7 @@ fn finality_is_the_collected() {
 
 #[test]
 fn network_names_are_the_collected() {
-    let (Some(chains), Some(finality)) = (facts("request-network/chains.json"), facts("chains/finality.json")) else {
-        return;
-    };
+    let (chains, finality) = (facts("chains.json"), facts("finality.json"));
     let registry = Registry::builtin().unwrap();
     for (chain, fact) in ours(&registry, &chains, "chainId") {
         let mut names = texts(fact, "webhookNetworkNamesToAccept");
@@ -112,7 +102,7 @@ fn network_names_are_the_collected() {
 
 #[test]
 fn contracts_are_the_collected() {
-    let Some(facts) = facts("request-network/contracts.json") else { return };
+    let facts = facts("contracts.json");
     for chain in Registry::builtin().unwrap().chains() {
         let contracts = &chain.contracts;
         for (name, ours) in [
@@ -157,11 +147,7 @@ fn listed(tokens: &Value, chains: &Value) -> Vec<(u64, Address, String, u64)> {
 
 #[test]
 fn tokens_are_the_collected() {
-    let (Some(tokens), Some(chains)) = (facts("request-network/tokens.json"), facts("request-network/chains.json"))
-    else {
-        return;
-    };
-    let rows = listed(&tokens, &chains);
+    let rows = listed(&facts("tokens.json"), &facts("chains.json"));
     let mut not_listed = Vec::new();
     for chain in Registry::builtin().unwrap().chains() {
         for token in &chain.tokens {
