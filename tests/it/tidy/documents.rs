@@ -173,3 +173,30 @@ fn the_image_makes_a_file_for_each_bench_of_a_manifest() {
     }
     assert_clean("benches that the Dockerfile does not make", &breaches);
 }
+
+/// Name and version of every package in a lock file.
+fn locked(path: &str) -> BTreeSet<(String, String)> {
+    let lock: toml::Table = read(path).parse().unwrap();
+    let text = |package: &toml::Value, key: &str| package[key].as_str().unwrap().to_owned();
+    let packages = lock["package"].as_array().unwrap().iter();
+    packages.map(|package| (text(package, "name"), text(package, "version"))).collect()
+}
+
+/// What is fuzzed is what is shipped: the fuzzer's workspace has a lock file of its own, and no build here looks at it.
+#[test]
+fn the_fuzzer_is_locked_to_the_same_packages() {
+    const ITS_OWN: [&str; 3] = ["tollgate-fuzz", "libfuzzer-sys", "arbitrary"];
+    let (shipped, fuzzed) = (locked("Cargo.lock"), locked("fuzz/Cargo.lock"));
+    let other = fuzzed.difference(&shipped).filter(|(name, _)| !ITS_OWN.contains(&name.as_str()));
+    let mut breaches: Vec<_> = other.map(|(name, version)| format!("{name} {version} is locked there only")).collect();
+    for manifest in ["Cargo.toml", "chain-config/Cargo.toml", "evidence-store/Cargo.toml"] {
+        let manifest_table: toml::Table = read(manifest).parse().unwrap();
+        let needed = manifest_table["dependencies"].as_table().unwrap().keys();
+        let missing = needed.filter(|name| !fuzzed.iter().any(|(known, _)| known == *name));
+        breaches.extend(missing.map(|name| format!("{name} of {manifest} is not locked there")));
+    }
+    assert_clean(
+        "fuzz/Cargo.lock (copy Cargo.lock over it, then `cargo metadata --manifest-path fuzz/Cargo.toml`)",
+        &breaches,
+    );
+}
