@@ -37,13 +37,22 @@ pub enum OpenError {
         what: String,
     },
     /// The folder cannot be read or written.
-    #[error("cannot use {path}: {source}. Check that it exists, is writable by this user and that its disk answers")]
+    #[error("cannot use {path}: {source}. {}", way_out(source))]
     Io {
         /// The folder or file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// RocksDB tells a full disk by its text only.
+fn way_out(source: &std::io::Error) -> &'static str {
+    if source.kind() == std::io::ErrorKind::StorageFull || source.to_string().contains("No space left on device") {
+        "Free 256 MiB of its disk: opening writes out what the write-ahead log holds; nothing is lost"
+    } else {
+        "Check that it exists, is writable by this user and that its disk answers"
+    }
 }
 
 fn holder_text(holder: Option<u32>) -> String {

@@ -104,6 +104,16 @@ fn a_folder_that_cannot_be_used_is_named() {
     assert!(error.to_string().contains("a file"), "{error}");
 }
 
+/// Recovery writes what the write-ahead log holds to its final place, which takes room.
+#[test]
+fn a_disk_without_room_to_open_says_how_much_to_free() {
+    let rocksdb = std::io::Error::other("IO error: No space left on device: While appending to file: 000011.blob");
+    for source in [std::io::Error::from(std::io::ErrorKind::StorageFull), rocksdb] {
+        let error = OpenError::Io { path: "/data/evidence/log".into(), source }.to_string();
+        assert!(error.contains("/data/evidence/log") && error.contains("Free 256 MiB"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn later_formats_and_families_are_newer() {
     let folder = filled(1).await;
