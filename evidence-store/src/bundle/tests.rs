@@ -127,3 +127,23 @@ async fn what_is_not_in_the_tree_is_not_bundled() {
         bundle(&about, &key(&store), &signed, &right).expect("it is about that");
     }
 }
+
+/// Whoever was handed a bundle keeps it for years, and a bundle is compared byte for byte with how it is written: what is
+/// changed in the writing makes these worthless.
+#[test]
+fn a_bundle_of_the_first_release_holds() {
+    let bytes = include_bytes!("../../tests/fixtures/bundle-1/bundle.json");
+    let key = include_str!("../../tests/fixtures/bundle-1/key.txt");
+    let verified = verify_bundle(bytes, &VerifierKey::parse(key.trim_end()).expect("a key")).expect("holds");
+    assert_eq!((verified.about, verified.checkpoint.size), (delivery(3).id.to_string(), 7));
+    assert_eq!(verified.records[2].entry, Entry::Delivery(delivery(3)));
+    let kinds = verified.records.iter().map(|record| match record.entry {
+        Entry::Stub(_) => 's',
+        Entry::Delivery(_) => 'd',
+        Entry::Decision(_) => 'n',
+    });
+    assert_eq!(kinds.collect::<String>(), "ssdnnnn");
+    assert_eq!(verified.shown["records"][0]["says"]["removed"]["reason"], "older than a year");
+    assert_eq!(verified.shown["records"][1]["says"]["removed"]["reason"], "asked");
+    assert_eq!(verified.shown["chain_evidence"][0]["seen"]["votes"], 3);
+}
