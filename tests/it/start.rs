@@ -1,7 +1,9 @@
 //! How the program starts, refuses to start and ends: exit codes and messages that say what to do.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 
 use rusqlite::Connection;
 
@@ -59,6 +61,24 @@ fn a_data_folder_that_is_a_file_is_named() {
     let site = site();
     std::fs::write(site.data(), "not a folder").expect("a file");
     site.fails_to_start(&[]).assert(1, &[&gateway::text(&site.data())]);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_read_is_named() {
+    let site = site();
+    std::fs::create_dir(site.data()).expect("a folder");
+    let allow = |mode| std::fs::set_permissions(site.data(), Permissions::from_mode(mode)).expect("its mode");
+    allow(0o000);
+    // Whoever may read everything is not stopped by a mode.
+    if std::fs::read_dir(site.data()).is_err() {
+        site.fails_to_start(&[])
+            .assert(1, &[&gateway::text(&site.data()), "Permission denied", "writable by this user"]);
+    }
+    allow(0o700);
+    let mut site = site;
+    // Nobody at all makes a folder there.
+    site.set("TOLLGATE__DATA_DIR", "/proc/tollgate");
+    site.fails_to_start(&[]).assert(1, &["/proc/tollgate", "writable by this user"]);
 }
 
 #[tokio::test]
