@@ -33,22 +33,29 @@ pub(super) async fn readyz(State(api): State<Api>, Params(query): Params<HashMap
     let (any_taken, disk) = disk(&api);
     let draining = api.draining.is_set();
     let ledger = api.ledger.stats(api.clock.now().as_microsecond()).await;
-    let ready = evidence_ok && any_taken && !draining && (!strict || ledger.is_ok());
+    let ledger_status = ledger_status(ledger.as_ref().ok());
+    let ready = evidence_ok && any_taken && !draining && (!strict || ledger_status == "ok");
     let body = json!({
         "status": if ready { "ready" } else { "unready" },
         "components": {
             "evidence": evidence,
             "disk": disk,
             "draining": draining,
-            "ledger": match &ledger {
-                Ok(_) => json!({"status": "ok"}),
-                Err(_) => json!({"status": "unavailable"}),
-            },
+            "ledger": {"status": ledger_status},
             "backend": ledger.as_ref().map_or(Value::Null, backlog),
             "chains": api.config.chains.keys().collect::<Vec<_>>(),
         },
     });
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
+}
+
+/// The ledger in a word, by what it counted.
+pub(super) const fn ledger_status(stats: Option<&Stats>) -> &'static str {
+    match stats {
+        Some(stats) if stats.refuses_writes => "refuses_writes",
+        Some(_) => "ok",
+        None => "unavailable",
+    }
 }
 
 /// Whether a source is taken at the disk's level, and the component.

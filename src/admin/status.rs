@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::auth::{Caller, May};
 use super::envelope::Params;
+use super::health::ledger_status;
 use super::problem::{Answer, ok};
 use super::{Api, view};
 use crate::ledger::Filter;
@@ -54,14 +55,15 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Params(query): 
         Health::Poisoned { why } => ("poisoned", Some(why)),
     };
     let count = |pairs: Vec<(String, u64)>| pairs.into_iter().map(|(name, n)| (name, json!(n))).collect::<Map<_, _>>();
+    let ledger_status = ledger_status(stats.as_ref().ok());
     let ledger = match &stats {
         Ok(stats) => json!({
-            "status": "ok",
+            "status": ledger_status,
             "events": count(stats.events.iter().map(|(state, n)| (state.as_str().to_owned(), *n)).collect()),
             "oldest_unforwarded_at": stats.oldest_unforwarded_us.map(view::time),
             "oldest_held_at": stats.oldest_held_us.map(view::time),
         }),
-        Err(_) => json!({"status": "unavailable"}),
+        Err(_) => json!({"status": ledger_status}),
     };
     let lag = cursor_lag(&api, head.seq).await;
     ok(json!({

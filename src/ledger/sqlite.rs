@@ -252,7 +252,10 @@ impl Ledger for Sqlite {
     }
 
     fn stats(&self, _now_us: i64) -> Answer<'_, Stats> {
-        self.read(read::stats)
+        Box::pin(async {
+            let stats = self.readers.run(read::stats).await?;
+            Ok(Stats { refuses_writes: self.writer.refuses(), ..stats })
+        })
     }
 
     fn changes(&self, table: ChangeTable, after: u64, limit: usize) -> Answer<'_, Vec<Change>> {

@@ -140,6 +140,12 @@ async fn acknowledged_without_the_ledger(gateway: &Gateway, request: u64) -> Vec
     deliveries
 }
 
+/// Status of the readiness that counts the ledger, and how the ledger is in it.
+async fn strictly(gateway: &Gateway) -> (u16, String) {
+    let ready = gateway.admin("GET", "/readyz?strict=1", ADMIN_TOKEN, None).await;
+    (ready.status, ready.text("/components/ledger/status"))
+}
+
 async fn all_settle(gateway: &Gateway, deliveries: &[String]) {
     for delivery in deliveries {
         gateway.event_in(delivery, "settled", "PROVIDER_EVENT").await;
@@ -160,10 +166,12 @@ async fn a_locked_ledger_costs_no_acknowledgement_and_work_goes_on_when_it_is_fr
     gateway.says("intake waits for the ledger").await;
     let shown = gateway.admin("GET", &format!("/api/v1/deliveries/{}", deliveries[0]), ADMIN_TOKEN, None).await;
     assert_eq!(shown.json()["data"]["taken_in"], false);
+    assert_eq!(strictly(&gateway).await, (503, "refuses_writes".to_owned()));
     assert!(gateway.is_running());
 
     other.execute_batch("ROLLBACK").expect("the lock is let go");
     all_settle(&gateway, &deliveries).await;
+    assert_eq!(strictly(&gateway).await, (200, "ok".to_owned()));
     backend.wait_for_taken(4).await;
 }
 
@@ -191,8 +199,7 @@ async fn a_ledger_that_is_moved_away_costs_no_acknowledgement_and_work_goes_on_w
     gateway.says("intake waits for the ledger").await;
     let events = gateway.admin("GET", "/api/v1/events", ADMIN_TOKEN, None).await;
     assert_eq!((events.status, events.code()), (503, "UNAVAILABLE".to_owned()));
-    let strict = gateway.admin("GET", "/readyz?strict=1", ADMIN_TOKEN, None).await;
-    assert_eq!((strict.status, strict.text("/components/ledger/status")), (503, "unavailable".to_owned()));
+    assert_eq!(strictly(&gateway).await, (503, "unavailable".to_owned()));
     assert!(!ledger(&site).exists(), "nobody makes a second ledger");
     assert!(gateway.is_running());
 

@@ -224,4 +224,6 @@ pub struct Stats {
     pub oldest_unforwarded_us: Option<i64>,
     /// Oldest held event.
     pub oldest_held_us: Option<i64>,
+    /// The last write failed because the ledger takes none, as when it is locked or its disk is full: reading goes on.
+    pub refuses_writes: bool,
 }

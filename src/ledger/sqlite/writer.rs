@@ -5,6 +5,8 @@
 //! whole group is told so and the connection is opened anew for the next one: nothing here ends the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -90,17 +92,25 @@ where
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Command>>>,
     thread: Option<JoinHandle<()>>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Writer {
     /// Starts the thread. It holds the process lock until it ends.
     pub(super) fn start(place: Place, lock: Lock) -> std::io::Result<Self> {
         let (queue, commands) = mpsc::channel(QUEUE);
+        let refuses = Arc::new(AtomicBool::new(false));
+        let shown = Arc::clone(&refuses);
         let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
-            Loop { place, opened: None, commands }.run();
+            Loop { place, opened: None, commands, refuses: shown }.run();
             drop(lock);
         })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), refuses })
+    }
+
+    /// Whether the last group was not taken.
+    pub(super) fn refuses(&self) -> bool {
+        self.refuses.load(Ordering::Relaxed)
     }
 
     /// Runs `work` in a transaction and answers once it is on disk.
@@ -134,6 +144,7 @@ struct Loop {
     place: Place,
     opened: Option<Opened>,
     commands: mpsc::Receiver<Box<dyn Command>>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Loop {
@@ -143,6 +154,7 @@ impl Loop {
             while !group.is_empty() {
                 let mut next: Vec<_> = group.drain(..transaction(&group)).collect();
                 let commit = self.commit(&mut next);
+                self.refuses.store(commit.is_err(), Ordering::Relaxed);
                 if let Err(why) = &commit {
                     tracing::warn!(commands = next.len(), why, "the ledger did not take a group of commands");
                     // Whatever went wrong, a fresh connection starts from what is on disk.
