@@ -148,7 +148,7 @@ macro_rules! suite {
             follow::a_ledger_keeps_its_identity
             follow::rule_28_decisions_have_numbers_without_gaps
             follow::a_follower_beside_writers_misses_no_decision
-            follow::the_feed_is_in_commit_order_and_repeats_nothing
+            follow::rule_25_the_feed_is_in_commit_order_and_repeats_nothing
             follow::rule_19_what_the_feed_handed_out_counts_as_forwarded
             follow::a_superseded_message_is_not_in_the_feed
             operate::a_pause_of_everything_holds_everything_across_a_restart

@@ -316,7 +316,7 @@ fn what_is_no_readable_json_goes_as_base64_and_what_is_gone_says_so() {
 }
 
 #[test]
-fn duplicate_keys_number_spelling_and_white_space_survive() {
+fn rule_18_duplicate_keys_number_spelling_and_white_space_survive() {
     let body = " {\"a\":1.50,\"a\":1E2,\"b\":12345678901234567890123456789,\t\"\\u0041\":\"\\/\"}\r\n";
     let rendered = provider_event(id(), "l", &head(), None, &Claimed::of(body.as_bytes()));
     assert!(text(&rendered).ends_with(&format!("\"claimed\":{body}}}}}")));

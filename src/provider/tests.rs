@@ -71,7 +71,7 @@ fn rejections_carry_the_documented_codes() {
 }
 
 #[test]
-fn equal_ids_of_different_providers_and_realms_stay_apart() {
+fn rule_1_equal_ids_of_different_providers_and_realms_stay_apart() {
     let mut seen = Vec::new();
     for provider in every_provider() {
         for realm in ["a", "b"] {

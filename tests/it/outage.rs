@@ -102,7 +102,7 @@ async fn a_redirect_is_a_refusal_and_nothing_goes_where_it_points() {
 
 /// The answer breaks off after the backend has taken the message: it is sent again under the same id.
 #[tokio::test]
-async fn a_message_whose_answer_is_lost_is_sent_again_as_the_same_message() {
+async fn rule_18_a_message_whose_answer_is_lost_is_sent_again_as_the_same_message() {
     let backend = Receiver::start(&[FORWARD_SECRET]);
     let mut way = Chaos::down(backend.address()).await;
     way.put_up(Line::Breaks(3)).await;

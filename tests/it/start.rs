@@ -113,7 +113,7 @@ fn remove_ledger(site: &Site) {
 }
 
 #[tokio::test]
-async fn a_log_with_deliveries_does_not_start_with_no_ledger() {
+async fn rule_27_a_log_with_deliveries_does_not_start_with_no_ledger() {
     let site = used_site().await;
     remove_ledger(&site);
     site.fails_to_start(&[]).assert(4, &["LEDGER_MISSING", "ledger.db"]);
@@ -151,7 +151,7 @@ async fn a_ledger_that_adopted_an_empty_log_does_not_start_with_another() {
 }
 
 #[tokio::test]
-async fn a_ledger_of_another_log_is_refused() {
+async fn rule_27_a_ledger_of_another_log_is_refused() {
     let (site, other) = (used_site().await, used_site().await);
     remove_ledger(&site);
     std::fs::copy(other.data().join("ledger.db"), site.data().join("ledger.db")).expect("a copy");

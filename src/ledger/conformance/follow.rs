@@ -103,7 +103,7 @@ pub(crate) async fn a_follower_beside_writers_misses_no_decision<R: Rig>(rig: R)
     assert!(trace_after(&*ledger, seen, 7).await.is_empty());
 }
 
-pub(crate) async fn the_feed_is_in_commit_order_and_repeats_nothing<R: Rig>(rig: R) {
+pub(crate) async fn rule_25_the_feed_is_in_commit_order_and_repeats_nothing<R: Rig>(rig: R) {
     let (ledger, mut log) = (rig.ledger(), Log::new());
     let writer = {
         let ledger = rig.ledger();

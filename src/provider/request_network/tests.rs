@@ -80,9 +80,8 @@ fn event(changes: &[(&str, Value)]) -> Interpretation {
     read(&source(Provider::RequestNetwork), with(changes))
 }
 
-/// Rule 2.
 #[test]
-fn one_payment_is_one_identity_in_every_dress() {
+fn rule_2_one_payment_is_one_identity_in_every_dress() {
     let id = format!("01{}", "AB".repeat(32));
     let first = event(&[]).identity;
     for dress in [
@@ -126,7 +125,7 @@ fn a_money_event_is_a_claim_with_the_fields_as_sent() {
 
 /// Rule 9: the type decides; the one flag that is read can only hold.
 #[test]
-fn the_fiat_leg_is_held_under_the_payments_identity() {
+fn rule_9_the_fiat_leg_is_held_under_the_payments_identity() {
     for flag in [json!(true), json!("true"), json!(1), json!("false")] {
         assert_eq!(event(&[("isCryptoToFiat", flag)]).kind, Kind::Ended(Code::FiatLeg));
     }

@@ -245,7 +245,7 @@ fn only_a_charge_that_succeeded_live_with_a_real_hash_claims() {
 }
 
 #[test]
-fn a_missing_part_of_the_identity_holds_the_event_under_its_body() {
+fn rule_1_a_missing_part_of_the_identity_holds_the_event_under_its_body() {
     let source = source(Provider::Stripe);
     for field in ["id", "object", "type", "livemode"] {
         for broken in [json!(null), json!(1), json!("")] {

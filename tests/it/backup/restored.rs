@@ -15,7 +15,7 @@ use crate::support::receiver::{Answer, Receiver};
 const QUIET: Duration = Duration::from_millis(1500);
 
 #[tokio::test]
-async fn a_restored_gateway_sends_nothing_until_resume_and_then_nothing_twice_under_another_id() {
+async fn rule_27_a_restored_gateway_sends_nothing_until_resume_and_then_nothing_twice_under_another_id() {
     let backend = Receiver::start(&[FORWARD_SECRET]);
     let setup = || Setup { backend: Some(backend.address()), ..Setup::default() };
     let site = Site::new(&setup());

@@ -26,7 +26,7 @@ async fn a_charge_to_a_known_deposit_address_is_verified() {
 }
 
 #[tokio::test]
-async fn a_charge_whose_recipient_nobody_knows_is_an_event_and_no_payment() {
+async fn rule_10_a_charge_whose_recipient_nobody_knows_is_an_event_and_no_payment() {
     let world = World::start().await;
     let tx = world.net.transfer(world.net.merchant, tokens(7)).await.unwrap();
     let delivery = world.stripe(&charge("1", world.net.payer, tx)).await;

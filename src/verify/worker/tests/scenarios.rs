@@ -40,7 +40,7 @@ async fn a_destination_with_types_gets_only_those() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doubt_lasts_as_long_as_its_cause_and_ends_by_itself() {
+async fn rule_15_doubt_lasts_as_long_as_its_cause_and_ends_by_itself() {
     let bench = Bench::start(Scripted::new(Mood::Down));
     bench.expects(expectation()).await;
     bench.claims("one", claim()).await;
