@@ -320,7 +320,11 @@ impl Filling<'_> {
             for case in cases {
                 let anew = compare::stand(&case);
                 if let Some(stand) = anew.filter(|_| !case.made) {
-                    self.differences.states_behind.add(Found {
+                    let list = match compare::contradiction(&case) {
+                        Some(_) => &mut self.differences.states_contradicted,
+                        None => &mut self.differences.states_behind,
+                    };
+                    list.add(Found {
                         of: case.event_id.to_string(),
                         was: differ::words(&case.row),
                         is: differ::words(&stand),

@@ -37,21 +37,31 @@ pub(super) fn identity(
     Target { owner, event }
 }
 
+/// Where an event stands by its trace, when its row says another thing of the same moment. A ledger writes the two
+/// together and never changes an entry's outcome, so somebody else wrote the row.
+pub(super) fn contradiction(case: &Case) -> Option<Stand> {
+    let differs = |traced: &Stand| (traced.state, traced.code) != (case.row.state, case.row.code);
+    case.traced.filter(|traced| !case.made && traced.at_us == case.row.at_us && differs(traced))
+}
+
 /// Where an event stands by the log, when that is not where its row stands.
 ///
-/// The log is right where it is newer. An event that was made anew stands where the log left it. A delivery that came
-/// after the last decision and says something new sends back what is not confirmed, as intake would.
+/// The log is right where it is newer, and so is the trace where the row contradicts it. An event that was made anew
+/// stands where the log left it. A delivery that came after the last decision and says something new sends back what is
+/// not confirmed, as intake would.
 pub(super) fn stand(case: &Case) -> Option<Stand> {
-    let is_newer = |told: &Stand| case.made || case.row.at_us < told.at_us;
+    let contradiction = contradiction(case);
+    let row = contradiction.unwrap_or(case.row);
+    let is_newer = |told: &Stand| case.made || row.at_us < told.at_us;
     let told = case.told.filter(is_newer);
-    let base = told.unwrap_or(case.row);
+    let base = told.unwrap_or(row);
     if let Some(at_us) = case.claim_us.filter(|at_us| base.at_us < *at_us) {
         let closed = base.state == EventState::Ignored && base.code != Some(Code::TypeIgnored);
         if !state::is_confirmed(base.state) && !closed {
             return Some(Stand { state: EventState::Verifying, code: None, at_us });
         }
     }
-    told.filter(|told| case.made || (told.state, told.code) != (case.row.state, case.row.code))
+    told.filter(|told| case.made || (told.state, told.code) != (case.row.state, case.row.code)).or(contradiction)
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ pub struct Differences {
     pub identities_repointed: List<Found>,
     /// Events that the log's decisions had further than the old ledger.
     pub states_behind: List<Found>,
+    /// Events whose row said another thing than the decision that was written with it.
+    pub states_contradicted: List<Found>,
     /// Events on their way of which no message was in the old ledger: due again, or judged again, behind the pause.
     pub messages_made_again: List<EventId>,
     /// Confirmed payments whose decision in the log does not say which transfers they claimed.

@@ -296,6 +296,31 @@ async fn an_old_ledger_keeps_what_only_it_knows_and_differences_are_shown() {
     assert_eq!(report["ledger"]["epoch"], 2);
 }
 
+#[tokio::test]
+async fn a_state_that_somebody_else_wrote_is_named_and_what_was_decided_counts() {
+    let site = Site::new(&Setup::default());
+    let gateway = site.start();
+    let first = gateway.stripe(card("First").to_string().as_bytes()).await.delivery_id();
+    let first = gateway.event_in(&first, "forwarding", "PROVIDER_EVENT").await;
+    let second = gateway.stripe(card("Second").to_string().as_bytes()).await.delivery_id();
+    gateway.event_in(&second, "forwarding", "PROVIDER_EVENT").await;
+    let site = gateway.stop();
+    let sound = rebuild_with(&site, &["--dry-run"]);
+    assert_eq!(sound["differences"]["states_contradicted"]["count"], 0, "{sound:#}");
+    let hidden = "UPDATE events SET state = 'ignored', code = 'TEST_MODE' WHERE event_id =
+        (SELECT event_id FROM events ORDER BY id LIMIT 1)";
+    Connection::open(ledger_file(&site)).and_then(|ledger| ledger.execute(hidden, [])).expect("it is hidden");
+
+    let report = rebuild(&site);
+    let found = &report["differences"]["states_contradicted"];
+    let named = json!({
+        "of": first["event_id"], "was": "ignored TEST_MODE", "is": "forwarding PROVIDER_EVENT",
+    });
+    assert_eq!((&found["count"], &found["items"][0]), (&json!(1), &named), "{report:#}");
+    assert_eq!(report["ledger"]["due"], 2, "both messages wait still");
+    assert_eq!(query::<i64>(&site, "SELECT COUNT(*) FROM events WHERE state = 'forwarding'"), 2);
+}
+
 fn stub_of(known: tollgate::ledger::LedgerStub) -> StubEvent {
     StubEvent {
         event_id: known.event_id.0,

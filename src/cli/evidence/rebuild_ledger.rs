@@ -138,7 +138,8 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     differences(text, &report.differences)?;
-    writeln!(text, "forwarding is paused; {} messages are due behind the pause", made.due)?;
+    let paused = if report.dry_run { "would be" } else { "is" };
+    writeln!(text, "forwarding {paused} paused; messages due behind the pause: {}", made.due)?;
     if let Some(path) = &report.old_kept_as {
         writeln!(text, "the old ledger is kept as {}", path.display())?;
     }
@@ -167,6 +168,11 @@ fn differences(text: &mut String, found: &Differences) -> std::fmt::Result {
         ("deliveries under another event", found.deliveries_repointed.count, pairs(&found.deliveries_repointed.items)),
         ("identities re-pointed", found.identities_repointed.count, pairs(&found.identities_repointed.items)),
         ("states behind the log's decisions", found.states_behind.count, pairs(&found.states_behind.items)),
+        (
+            "states that contradicted their own decision",
+            found.states_contradicted.count,
+            pairs(&found.states_contradicted.items),
+        ),
         ("messages made again", found.messages_made_again.count, events(&found.messages_made_again.items)),
         (
             "confirmed payments whose transfers nobody recorded",

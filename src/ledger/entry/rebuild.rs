@@ -118,6 +118,8 @@ pub struct Case {
     pub row: Stand,
     /// The newest thing that the log says and the row's ledger did not.
     pub told: Option<Stand>,
+    /// The last entry of the old ledger's own trace, which is written with the row.
+    pub traced: Option<Stand>,
     /// When the newest delivery with a new statement arrived.
     pub claim_us: Option<i64>,
 }

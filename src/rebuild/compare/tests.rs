@@ -11,7 +11,7 @@ fn at(state: EventState, code: Option<Code>, at_us: i64) -> Stand {
 }
 
 fn case(row: Stand, told: Option<Stand>) -> Case {
-    Case { event_id: event(1), made: false, row, told, claim_us: None }
+    Case { event_id: event(1), made: false, row, told, traced: None, claim_us: None }
 }
 
 #[test]
@@ -51,6 +51,23 @@ fn a_newer_decision_moves_a_row_and_an_older_one_does_not() {
     assert_eq!(stand(&case(row, Some(same_moment))), None, "the row was written with it");
     assert_eq!(stand(&case(row, Some(at(row.state, row.code, 12)))), None, "it stands there already");
     assert_eq!(stand(&case(row, None)), None);
+}
+
+#[test]
+fn a_row_that_contradicts_its_own_trace_stands_by_the_trace() {
+    let row = at(EventState::Ignored, Some(Code::TestMode), 10);
+    let held = at(EventState::Held, Some(Code::Late), 10);
+    let case = Case { traced: Some(held), ..case(row, None) };
+    assert_eq!((contradiction(&case), stand(&case)), (Some(held), Some(held)));
+    let settled = at(EventState::Settled, Some(Code::Verified), 11);
+    assert_eq!(stand(&Case { told: Some(settled), ..case.clone() }), Some(settled), "the log is newer than both");
+    let again = at(EventState::Verifying, None, 12);
+    assert_eq!(stand(&Case { claim_us: Some(12), ..case.clone() }), Some(again), "what is held, not what is ignored");
+    for traced in [row, Stand { at_us: 9, ..held }, Stand { at_us: 11, ..held }] {
+        let other = Case { traced: Some(traced), ..case.clone() };
+        assert_eq!((contradiction(&other), stand(&other)), (None, None), "{traced:?}: an entry may be lost");
+    }
+    assert_eq!(stand(&Case { made: true, ..case }), None, "it has no row of the old ledger");
 }
 
 #[test]

@@ -15,8 +15,26 @@ const NEWEST: &str = "SELECT to_state, code, at_us FROM scratch.told
      WHERE event_id = ?1 AND (origin IN (1, 2) OR (?2 AND origin = 0))
      ORDER BY at_us DESC, origin, epoch DESC, number DESC LIMIT 1";
 
+/// The last entry of the old ledger's trace.
+const TRACED: &str = "SELECT to_state, code, at_us FROM scratch.told
+     WHERE event_id = ?1 AND origin = 0 ORDER BY number DESC LIMIT 1";
+
+/// Events that were made, that the log says something about, or whose row says another thing than its trace.
+const CASES: &str = "SELECT DISTINCT t.event_id FROM scratch.told t JOIN main.events e ON e.event_id = t.event_id
+     WHERE t.event_id > ?1 AND (t.origin > 0 OR t.claimed IS NOT NULL
+        OR (t.at_us = e.updated_us AND (t.to_state <> e.state OR t.code IS NOT e.code)))
+     ORDER BY t.event_id LIMIT ?2";
+
+fn stand(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stand> {
+    Ok(Stand {
+        state: row.get::<_, Named<EventState>>(0)?.0,
+        code: row.get::<_, Option<Named<Code>>>(1)?.map(|code| code.0),
+        at_us: row.get(2)?,
+    })
+}
+
 impl Draft {
-    /// Events after one that were made, or that the log says something about, by their ids.
+    /// Events after one that may have to be changed, by their ids.
     ///
     /// # Errors
     /// When the draft cannot be read.
@@ -24,10 +42,7 @@ impl Draft {
         let after = after.map_or(Vec::new(), |event| event.0.as_bytes().to_vec());
         let ids: Vec<EventId> = self
             .conn
-            .prepare_cached(
-                "SELECT DISTINCT t.event_id FROM scratch.told t JOIN main.events e ON e.event_id = t.event_id
-                 WHERE t.event_id > ?1 AND (t.origin > 0 OR t.claimed IS NOT NULL) ORDER BY t.event_id LIMIT ?2",
-            )?
+            .prepare_cached(CASES)?
             .query_map((after, limit), |row| row.get::<_, Id>(0).map(|id| EventId(id.0)))?
             .collect::<Result<_, _>>()?;
         ids.into_iter().map(|event| self.case(event)).collect()
@@ -40,23 +55,14 @@ impl Draft {
             .conn
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM scratch.made WHERE event_id = ?1)")?
             .query_row([id], |row| row.get(0))?;
-        let told = self
-            .conn
-            .prepare_cached(NEWEST)?
-            .query_row((Id::from(event_id), made), |row| {
-                Ok(Stand {
-                    state: row.get::<_, Named<EventState>>(0)?.0,
-                    code: row.get::<_, Option<Named<Code>>>(1)?.map(|code| code.0),
-                    at_us: row.get(2)?,
-                })
-            })
-            .optional()?;
+        let told = self.conn.prepare_cached(NEWEST)?.query_row((Id::from(event_id), made), stand).optional()?;
+        let traced = self.conn.prepare_cached(TRACED)?.query_row([Id::from(event_id)], stand).optional()?;
         let claim_us = self
             .conn
             .prepare_cached("SELECT MAX(at_us) FROM scratch.told WHERE event_id = ?1 AND origin = ?2")?
             .query_row((Id::from(event_id), CLAIM), |row| row.get(0))?;
         let stands = Stand { state: row.state, code: row.code, at_us: row.updated_us };
-        Ok(Case { event_id, made, row: stands, told, claim_us })
+        Ok(Case { event_id, made, row: stands, told, traced, claim_us })
     }
 
     /// Gives an event its state, and its claims from every confirmation on record. `anew` is none when its row stands.
