@@ -132,7 +132,7 @@ impl From<&chain_config::Chain> for ProofRules {
 
 impl ProofRules {
     /// Whether the transaction of that hash is a state sync that this block does not commit to (Bor; PIP-74 ended it).
-    fn drops(&self, header: &ProvenHeader, tx_hash: B256) -> bool {
+    pub(in crate::chain) fn drops(&self, header: &ProvenHeader, tx_hash: B256) -> bool {
         self.state_sync_until.is_some_and(|until| header.number < until) && tx_hash == state_sync_hash(header)
     }
 }

@@ -2,6 +2,7 @@
 //! Request Network's own contracts.
 
 mod charges;
+mod claimed;
 mod hostile;
 mod message;
 mod refused;

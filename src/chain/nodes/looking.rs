@@ -132,7 +132,15 @@ impl ChainNodes {
                 seen.unproven = Some(why);
                 self.ask_all(plan, answers).await;
             }
-            Attempt::NotInIt | Attempt::Nothing => self.ask_all(plan, answers).await,
+            Attempt::NotInIt => {
+                self.ask_all(plan, answers).await;
+                self.distrust_receipts_in(hash, answers);
+            }
+            Attempt::NotUnderRoots => {
+                seen.unproven = Some(Unproven::Mismatch);
+                self.ask_all(plan, answers).await;
+            }
+            Attempt::Nothing => self.ask_all(plan, answers).await,
         }
     }
 
@@ -224,6 +232,16 @@ impl ChainNodes {
             }
         } else if !shown.is_empty() {
             seen.unproven = Some(Unproven::Mismatch);
+        }
+    }
+
+    /// A receipt in a block that, by its own roots, does not hold the transaction is a lie, whoever else tells it.
+    fn distrust_receipts_in(&self, hash: B256, answers: &mut Answers) {
+        for (node, answer) in self.nodes.iter().zip(answers.iter_mut()) {
+            let lies = |told: &Answer| matches!(&told.receipt, Some(Some(receipt)) if receipt.block_hash == hash);
+            if answer.as_ref().is_ok_and(lies) {
+                *answer = Err(node.fault("its receipt is in a block that does not hold the transaction"));
+            }
         }
     }
 

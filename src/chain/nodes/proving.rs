@@ -52,8 +52,11 @@ impl Blocks {
 pub(super) enum Attempt {
     /// The receipt of the transaction, proven.
     Proven(Box<Proven>),
-    /// The block is proven, and the transaction is not in it.
+    /// The block is proven with all its transactions, and this one is not in it.
     NotInIt,
+    /// The block's receipts are proven and this transaction's is not among them; some chains show transactions that no
+    /// root holds.
+    NotUnderRoots,
     /// Not proven.
     Unproven(Unproven),
     /// No node delivered it now.
@@ -96,9 +99,16 @@ impl ChainNodes {
     }
 
     fn attempt(&self, block: &Block, tx_hash: B256) -> Attempt {
-        let Some(receipt) = block.receipts.receipt(&tx_hash) else { return Attempt::NotInIt };
+        let Some(receipt) = block.receipts.receipt(&tx_hash) else {
+            let may_be_outside = self.rules.drops(&block.receipts.header, tx_hash);
+            return if block.transactions.is_some() && !may_be_outside {
+                Attempt::NotInIt
+            } else {
+                Attempt::NotUnderRoots
+            };
+        };
         let transaction = block.transactions.as_ref().and_then(|all| all.get(&tx_hash)).cloned();
-        let Some(bundle) = block.receipts.bundle(self.chain_id, tx_hash, Vec::new()) else { return Attempt::NotInIt };
+        let Some(bundle) = block.receipts.bundle(self.chain_id, tx_hash, Vec::new()) else { return Attempt::Nothing };
         Attempt::Proven(Box::new(Proven { receipt: receipt.clone(), transaction, bundle }))
     }
 

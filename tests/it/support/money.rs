@@ -183,14 +183,7 @@ pub(crate) async fn transact(net: &Devnet, to: Option<Address>, data: Vec<u8>) -
 
 /// The same with coin that goes along.
 pub(crate) async fn transact_with(net: &Devnet, to: Option<Address>, data: Vec<u8>, value: U256) -> Value {
-    let data = Bytes::from(data);
-    // Fixed fields: sent again after a reorg with the same nonce, it has the same hash.
-    let mut transaction =
-        json!({"from": net.payer, "data": data, "value": value, "gas": "0x2dc6c0", "gasPrice": "0x2540be400"});
-    if let Some(to) = to {
-        transaction["to"] = json!(to);
-    }
-    let hash = net.call("eth_sendTransaction", json!([transaction])).await.expect("a hash");
+    let hash = sent(net, to, data, value).await;
     for _ in 0..200 {
         let receipt = net.call("eth_getTransactionReceipt", json!([hash])).await.expect("an answer");
         if !receipt.is_null() {
@@ -199,6 +192,18 @@ pub(crate) async fn transact_with(net: &Devnet, to: Option<Address>, data: Vec<u
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("it was never mined: {hash}");
+}
+
+/// Sends from the payer; the hash of what is not mined yet.
+pub(crate) async fn sent(net: &Devnet, to: Option<Address>, data: Vec<u8>, value: U256) -> Value {
+    let data = Bytes::from(data);
+    // Fixed fields: sent again after a reorg with the same nonce, it has the same hash.
+    let mut transaction =
+        json!({"from": net.payer, "data": data, "value": value, "gas": "0x2dc6c0", "gasPrice": "0x2540be400"});
+    if let Some(to) = to {
+        transaction["to"] = json!(to);
+    }
+    net.call("eth_sendTransaction", json!([transaction])).await.expect("a hash")
 }
 
 /// The hash of a mined transaction.

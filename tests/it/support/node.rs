@@ -7,21 +7,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tollgate::task;
 
 use super::http;
 
-type Twist = dyn Fn(&str, &mut Value) + Send + Sync;
+/// What is done to a call before the real node is asked.
+type Question = dyn Fn(&mut Value) + Send + Sync;
+/// What is done to its whole answer; the HTTP status.
+type Script = dyn Fn(&Asked, &mut Value) -> u16 + Send + Sync;
+
+/// What a node was asked, as it was asked.
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) params: Value,
+}
+
+impl Asked {
+    /// The first parameter as text.
+    pub(crate) fn first(&self) -> &str {
+        self.params[0].as_str().unwrap_or_default()
+    }
+}
 
 struct Shared {
     upstream: String,
     client: reqwest::Client,
-    twist: Box<Twist>,
+    question: Box<Question>,
+    script: Box<Script>,
     lies: AtomicBool,
-    /// Methods that it does not have.
-    lacks: Vec<String>,
     calls: AtomicUsize,
     /// Each call's method and first parameter.
     log: Mutex<Vec<(String, Value)>>,
@@ -42,26 +58,41 @@ impl Node {
 
     /// Does not have these methods, and passes everything else on.
     pub(crate) async fn lacking(upstream: &str, methods: &[&str]) -> Self {
-        let lacks = methods.iter().map(|method| (*method).to_owned()).collect();
-        Self::start(upstream, lacks, |_, _| {}).await
+        let lacks: Vec<String> = methods.iter().map(|method| (*method).to_owned()).collect();
+        let script = move |asked: &Asked, answer: &mut Value| {
+            if lacks.contains(&asked.method) {
+                let error = json!({"code": -32601, "message": "the method does not exist"});
+                *answer = json!({"jsonrpc": "2.0", "id": answer["id"], "error": error});
+            }
+            200
+        };
+        Self::scripted(upstream, |_| {}, script).await
     }
 
     /// Lets `twist` change the answer (the `result`) to a method, until it [`Node::repents`].
     pub(crate) async fn liar(upstream: &str, twist: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
-        Self::start(upstream, Vec::new(), twist).await
+        let script = move |asked: &Asked, answer: &mut Value| {
+            if let Some(result) = answer.get_mut("result") {
+                twist(&asked.method, result);
+            }
+            200
+        };
+        Self::scripted(upstream, |_| {}, script).await
     }
 
-    async fn start(
+    /// Lets `question` change what the real node is asked, and `script` the whole answer, which goes out under the HTTP
+    /// status that it returns.
+    pub(crate) async fn scripted(
         upstream: &str,
-        lacks: Vec<String>,
-        twist: impl Fn(&str, &mut Value) + Send + Sync + 'static,
+        question: impl Fn(&mut Value) + Send + Sync + 'static,
+        script: impl Fn(&Asked, &mut Value) -> u16 + Send + Sync + 'static,
     ) -> Self {
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
             client: http::client(),
-            twist: Box::new(twist),
+            question: Box::new(question),
+            script: Box::new(script),
             lies: AtomicBool::new(true),
-            lacks,
             calls: AtomicUsize::new(0),
             log: Mutex::default(),
         });
@@ -105,22 +136,19 @@ impl Drop for Node {
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, call: Bytes) -> String {
+async fn answer(State(shared): State<Arc<Shared>>, call: Bytes) -> (StatusCode, String) {
     shared.calls.fetch_add(1, Ordering::SeqCst);
-    let asked = serde_json::from_slice::<Value>(&call).unwrap_or_default();
-    let method = asked.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let first = asked.pointer("/params/0").cloned().unwrap_or_default();
-    shared.log.lock().unwrap_or_else(PoisonError::into_inner).push((method.clone(), first));
-    if shared.lacks.contains(&method) {
-        let error = json!({"code": -32601, "message": "the method does not exist"});
-        return json!({"jsonrpc": "2.0", "id": asked["id"], "error": error}).to_string();
+    let mut call = serde_json::from_slice::<Value>(&call).unwrap_or_default();
+    let method = call.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let asked = Asked { method, params: call.get("params").cloned().unwrap_or_default() };
+    let logged = (asked.method.clone(), asked.params.get(0).cloned().unwrap_or_default());
+    shared.log.lock().unwrap_or_else(PoisonError::into_inner).push(logged);
+    let lies = shared.lies.load(Ordering::SeqCst);
+    if lies {
+        (shared.question)(&mut call);
     }
-    let request = shared.client.post(&shared.upstream).header("content-type", "application/json").body(call);
-    let mut answer = http::send(request).await.map(|reply| reply.json()).unwrap_or_default();
-    if shared.lies.load(Ordering::SeqCst)
-        && let Some(result) = answer.get_mut("result")
-    {
-        (shared.twist)(&method, result);
-    }
-    answer.to_string()
+    let request = shared.client.post(&shared.upstream).header("content-type", "application/json");
+    let mut answer = http::send(request.body(call.to_string())).await.map(|reply| reply.json()).unwrap_or_default();
+    let status = if lies { (shared.script)(&asked, &mut answer) } else { 200 };
+    (StatusCode::from_u16(status).expect("a status"), answer.to_string())
 }

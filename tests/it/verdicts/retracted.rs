@@ -8,7 +8,7 @@ use crate::support::money::{Ways, World, confirmed, hash_of, proxy_call, referen
 
 /// A world that forwards small sums at once and calls them final by the chain's tag only, and searches for a lost
 /// payment no longer than it has to: ten blocks of a tenth of a second.
-async fn world() -> World {
+pub(super) async fn world() -> World {
     let lines = vec![("verification", "regrace = \"0s\"".to_owned())];
     let tiers = "[{ up_to_usd = 1000, confirmations = 1 }, { confirmations = 2, tag = \"finalized\" }]";
     let chain = vec![("block_time_ms", "100".to_owned()), ("finality", tiers.to_owned())];
@@ -16,27 +16,27 @@ async fn world() -> World {
 }
 
 /// The payer's payment of an order, as a transaction that has the same hash when it is sent again.
-fn payment(world: &World, order: u8, whole: u64) -> Vec<u8> {
+pub(super) fn payment(world: &World, order: u8, whole: u64) -> Vec<u8> {
     proxy_call(world.net.token, world.net.merchant, tokens(whole), &reference(order))
 }
 
-async fn pay(world: &World, order: u8, whole: u64) -> Value {
+pub(super) async fn pay(world: &World, order: u8, whole: u64) -> Value {
     transact(&world.net, Some(world.net.erc20_fee_proxy), payment(world, order, whole)).await
 }
 
-async fn call(world: &World, method: &'static str, params: Value) -> Value {
+pub(super) async fn call(world: &World, method: &'static str, params: Value) -> Value {
     world.net.call(method, params).await.expect("an answer")
 }
 
 /// The first order's payment, and the history before it.
-struct Announced {
-    snapshot: Value,
-    paid: Value,
-    delivery: String,
+pub(super) struct Announced {
+    pub(super) snapshot: Value,
+    pub(super) paid: Value,
+    pub(super) delivery: String,
 }
 
 /// An order that is expected, paid and announced.
-async fn announced(world: &World, whole: u64) -> Announced {
+pub(super) async fn announced(world: &World, whole: u64) -> Announced {
     let amount = whole.to_string();
     world.expect("order-1", &world.terms(1, &amount)).await;
     let snapshot = call(world, "evm_snapshot", json!([])).await;
@@ -46,12 +46,12 @@ async fn announced(world: &World, whole: u64) -> Announced {
 }
 
 /// Back to where the chain was.
-async fn revert(world: &World, snapshot: &Value) {
+pub(super) async fn revert(world: &World, snapshot: &Value) {
     assert_eq!(call(world, "evm_revert", json!([snapshot])).await, json!(true));
 }
 
 /// All that the backend heard about a delivery's event, once it heard this.
-async fn heard(world: &World, delivery: &str, message_type: &str) -> Vec<Value> {
+pub(super) async fn heard(world: &World, delivery: &str, message_type: &str) -> Vec<Value> {
     let event = world.gateway.event_when(delivery, |event| event["event_id"].is_string()).await;
     let id = event["event_id"].clone();
     let is_it = |message: &Value| message["data"]["event_id"] == id && message["type"] == message_type;
@@ -59,7 +59,7 @@ async fn heard(world: &World, delivery: &str, message_type: &str) -> Vec<Value> 
     world.about(&id)
 }
 
-fn types(messages: &[Value]) -> Vec<&str> {
+pub(super) fn types(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(|message| message["type"].as_str().expect("a type")).collect()
 }
 
