@@ -81,8 +81,16 @@ impl Devnet {
     /// # Errors
     /// When a part is missing or the node does not do as told.
     pub async fn start() -> Result<Self, DevnetError> {
+        Self::start_as("ethereum").await
+    }
+
+    /// The same as a chain of a family, such as `optimism`, whose blocks have deposits.
+    ///
+    /// # Errors
+    /// As [`Devnet::start`].
+    pub async fn start_as(family: &str) -> Result<Self, DevnetError> {
         let parts = Parts::find()?;
-        let (node, url) = spawn(&parts).await?;
+        let (node, url) = spawn(&parts, family).await?;
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(10))
@@ -255,11 +263,11 @@ fn read<T: serde::de::DeserializeOwned>(method: &'static str, value: Value) -> R
 }
 
 /// Starts the node on a free port and reads from its output which one it took.
-async fn spawn(parts: &Parts) -> Result<(Child, String), DevnetError> {
+async fn spawn(parts: &Parts, family: &str) -> Result<(Child, String), DevnetError> {
     let fail = |reason: String| DevnetError::Start(reason);
     let mut child = Command::new(parts.anvil()?)
         .args(["--host", "127.0.0.1", "--port", "0", "--chain-id", &CHAIN_ID.to_string()])
-        .args(["--slots-in-an-epoch", "1"])
+        .args(["--slots-in-an-epoch", "1", "--network", family])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

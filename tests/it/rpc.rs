@@ -9,6 +9,8 @@ use crate::support::invoice::Invoice;
 use crate::support::node::Node;
 use crate::support::receiver::Receiver;
 
+mod matrix;
+
 /// `[chains.local]` with these nodes, each of another owner; all must agree.
 fn chain(net: &Devnet, urls: &[String]) -> String {
     let nodes: Vec<String> = urls

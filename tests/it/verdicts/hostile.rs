@@ -12,7 +12,7 @@ use crate::support::money::{
 use crate::support::script;
 
 /// Deploys each contract of `tokens.sol`.
-async fn deploy(net: &Devnet) -> BTreeMap<String, Address> {
+pub(super) async fn deploy(net: &Devnet) -> BTreeMap<String, Address> {
     let source = include_bytes!("hostile/tokens.sol");
     let compiled: BTreeMap<String, Bytes> = script::run("verdicts/hostile/compile.cjs", &["solc"], source);
     let mut deployed = BTreeMap::new();
