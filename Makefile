@@ -11,7 +11,7 @@ DEMO_ARGS ?= --once
 LONG = EVIDENCE_CRASH_ROUNDS=40 EVIDENCE_POWER_ROUNDS=12 EVIDENCE_POWER_STEP=1 EVIDENCE_POWER_CALLS=30 \
 	EVIDENCE_DAMAGE_ROUNDS=1400 TOLLGATE_IT_KILLS=50 TOLLGATE_IT_POWER_CUTS=50
 
-.PHONY: help demo build test ordeal lint fmt deny bench bench-growth fuzz parts image clean
+.PHONY: help demo build test ordeal lint fmt deny bench bench-cost bench-growth fuzz parts image clean
 
 help: ## Shows this.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,10 @@ ROCKSDB_BUILT = $$(dirname "$$(ls -t $(CARGO_TARGET_DIR)/debug/build/librocksdb-
 
 bench: build ## Criterion benches of the pure core and of group commit; no time is asserted.
 	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p tollgate --benches
+
+bench-cost: parts ## What a payment costs in calls to nodes, beside a program that polls for each one.
+	scripts/bootstrap build
+	TOLLGATE_IT_COST=1,10,50 $(CARGO) test --locked --package tollgate --test it cost::beside -- --nocapture
 
 bench-growth: build ## What the log costs as it grows to 10 million deliveries (GROWTH_DELIVERIES=n); needs about 20 GB of disk.
 	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p evidence-store --bench growth

@@ -1,4 +1,6 @@
 //! What a payment costs in calls to nodes: few alone, fewer when many share a block, and none while it waits.
+//!
+//! `make bench-cost` prints it beside what polling for each payment costs.
 
 use std::time::Duration;
 
@@ -7,6 +9,9 @@ use tollgate::demo::devnet::Devnet;
 
 use crate::support::money::{Ways, World, confirmed, hash_of, proxy_call, reference, tokens};
 use crate::support::node::Node;
+
+mod beside;
+mod crowd;
 
 /// Calls of a payment that is alone in its block, with three nodes.
 const ALONE_MAX: usize = 8;
@@ -19,6 +24,11 @@ const A_WHILE: Duration = Duration::from_millis(900);
 
 /// A gateway that asks three nodes of three owners, all in front of one chain.
 async fn world() -> (World, Vec<Node>) {
+    world_of(12).await
+}
+
+/// The same with so many confirmations for every sum.
+async fn world_of(confirmations: u64) -> (World, Vec<Node>) {
     let net = Devnet::start().await.expect("a chain");
     let mut nodes = Vec::new();
     for _ in 0..3 {
@@ -35,7 +45,10 @@ async fn world() -> (World, Vec<Node>) {
         ("allow_single_node", "false".to_owned()),
         (
             "finality",
-            "[{ up_to_usd = 1000, confirmations = 12 }, { confirmations = 12, tag = \"finalized\" }]".to_owned(),
+            format!(
+                "[{{ up_to_usd = 1000, confirmations = {confirmations} }}, \
+                 {{ confirmations = {confirmations}, tag = \"finalized\" }}]"
+            ),
         ),
     ];
     (World::on(net, Ways { chain, ..Ways::default() }), nodes)

@@ -6,7 +6,7 @@ use tollgate::demo::bodies;
 use tollgate::demo::devnet::{Devnet, TOKEN_DECIMALS};
 
 /// Whole tokens of every invoice.
-const AMOUNT: u64 = 3;
+pub(crate) const AMOUNT: u64 = 3;
 
 /// One invoice; the number makes everything about it its own.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ impl Invoice {
     }
 
     /// Eight bytes that no other invoice has.
-    fn reference(self) -> [u8; 8] {
+    pub(crate) fn reference(self) -> [u8; 8] {
         (0x7061_0000_0000_0000 | self.0).to_be_bytes()
     }
 

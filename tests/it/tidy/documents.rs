@@ -63,6 +63,24 @@ fn files_that_documents_name_exist() {
 }
 
 #[test]
+fn tests_that_documents_name_exist() {
+    let (mut named, mut breaches) = (0, Vec::new());
+    for path in ["docs/verification.md", "docs/reliability.md", "SECURITY.md"] {
+        let text = read(path);
+        let spans = text.split('`').skip(1).step_by(2).filter(|span| !span.contains(char::is_whitespace));
+        for (file, test) in spans.filter_map(|span| span.split_once(".rs::")) {
+            named += 1;
+            let source = std::fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
+            if !source.contains(&format!("fn {test}(")) {
+                breaches.push(format!("{path}: there is no test {test} in {file}.rs"));
+            }
+        }
+    }
+    assert!(0 < named, "the documents name no test at all");
+    assert_clean("named tests", &breaches);
+}
+
+#[test]
 fn the_configuration_in_the_readme_is_short_and_loads() {
     let readme = read("README.md");
     let [block] = blocks(&readme, "toml")[..] else { panic!("README.md has one block of TOML") };
