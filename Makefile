@@ -9,7 +9,7 @@ DEMO_ARGS ?= --once
 
 # The long form of what `make test` does for a few seconds: about ten minutes on two cores.
 LONG = EVIDENCE_CRASH_ROUNDS=40 EVIDENCE_POWER_ROUNDS=12 EVIDENCE_POWER_STEP=1 EVIDENCE_POWER_CALLS=30 \
-	EVIDENCE_DAMAGE_ROUNDS=1400 TOLLGATE_IT_KILLS=50 TOLLGATE_IT_POWER_CUTS=50
+	EVIDENCE_DAMAGE_ROUNDS=1400 TOLLGATE_IT_KILLS=50 TOLLGATE_IT_POWER_CUTS=50 TOLLGATE_IT_HISTORIES=50
 
 .PHONY: help demo build test ordeal lint fmt deny bench bench-cost bench-growth fuzz parts image clean
 
@@ -32,11 +32,12 @@ test: parts ## Every test, and the demo's verdicts.
 	$(CARGO) build --locked --workspace --bins
 	$(BIN) demo --once
 
-ordeal: parts ## Kills, power cuts, failing and damaged disks, for long; see docs/reliability.md.
+ordeal: parts ## Kills, power cuts, failing and damaged disks, reorganisations, for long; see docs/reliability.md.
 	scripts/bootstrap build
 	$(LONG) $(CARGO) test --locked --workspace --test crash --test power --test damage -- --nocapture
 	$(LONG) $(CARGO) test --locked --workspace --test it kill:: -- --nocapture
 	$(LONG) $(CARGO) test --locked --workspace --test it power:: -- --nocapture
+	$(LONG) $(CARGO) test --locked --workspace --test it verdicts::histories:: -- --nocapture
 
 lint: fmt deny ## Formatting, clippy with warnings denied, documentation, licences.
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings

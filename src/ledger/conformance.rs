@@ -121,6 +121,7 @@ macro_rules! suite {
             chain::rule_14_a_forwarded_payment_moves_to_its_new_block
             chain::what_waits_for_a_height_is_woken_by_it_and_by_nothing_before
             chain::what_stands_on_lost_blocks_is_woken_whatever_it_waits_for
+            chain::a_retracted_payment_that_waits_elsewhere_is_woken_when_that_is_lost_too
             chain::no_more_is_at_risk_on_a_chain_than_is_allowed
             chain::finality_and_cordons_are_set_once_and_audited
             scan::what_is_open_or_ended_lately_is_watched

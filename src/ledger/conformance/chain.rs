@@ -227,6 +227,25 @@ pub(crate) async fn what_stands_on_lost_blocks_is_woken_whatever_it_waits_for<R:
     assert_eq!(ledger.wake_anchored(1, 0, T0 + 3 * S).await.expect("woken"), 0);
 }
 
+pub(crate) async fn a_retracted_payment_that_waits_elsewhere_is_woken_when_that_is_lost_too<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    log.take(&*ledger, vec![paid("a", "r1", 1)]).await;
+    forwarded(&*ledger, "a", 1, 100).await;
+    let due = due_one(&*ledger, T0 + 100 * S, "a").await;
+    ledger.retract(retract(&due, Code::Reorged)).await.expect("answered");
+    // It is in block 20 now, which has to be final before it is told again or given up.
+    let due = due_one(&*ledger, T0 + 200 * S, "a").await;
+    let mut waits = verdict(&due, T0 + 200 * S, EventState::Retracted, Code::Retracted);
+    waits.wait = Some(Wait { chain_id: 8453, reach: Reach::Finalized, height: 20 });
+    waits.due_us = Some(T0 + 900 * S);
+    ledger.record_verdict(waits).await.expect("written");
+    assert_eq!(ledger.wake_anchored(8453, 21, T0 + 300 * S).await.expect("woken"), 0);
+    assert_eq!(ledger.wake_anchored(1, 0, T0 + 300 * S).await.expect("woken"), 0);
+    assert_eq!(ledger.wake_anchored(8453, 20, T0 + 300 * S).await.expect("woken"), 1);
+    assert_eq!(due_one(&*ledger, T0 + 300 * S, "a").await.wait, None, "it is looked at");
+    assert_eq!(ledger.wake_anchored(8453, 20, T0 + 300 * S).await.expect("woken"), 0, "once");
+}
+
 pub(crate) async fn no_more_is_at_risk_on_a_chain_than_is_allowed<R: Rig>(rig: R) {
     let (ledger, mut log) = (rig.ledger(), Log::new());
     log.take(&*ledger, vec![paid("a", "r1", 1), paid("b", "r2", 2), paid("c", "r3", 3)]).await;

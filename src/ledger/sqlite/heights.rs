@@ -21,6 +21,12 @@ pub(super) const ANCHORED: &str = "SELECT id FROM events INDEXED BY event_anchor
         AND state IN ('awaiting_finality', 'undetermined', 'forwarding', 'forwarded', 'dead')
         AND (due_us IS NULL OR due_us > ?3 OR wait_chain IS NOT NULL) LIMIT ?4";
 
+/// Retracted events that wait in another block than the one they lost: that block may be gone too. What they wait for
+/// is never below it.
+pub(super) const RETRACTED: &str = "SELECT id FROM events INDEXED BY event_wait
+     WHERE wait_chain = ?1 AND wait_reach IN ('head', 'safe', 'finalized') AND wait_height >= ?2
+        AND state = 'retracted' LIMIT ?4";
+
 /// Wakes what waits for what was reached.
 pub(super) fn wake_reached(conn: &Connection, reached: &Reached, now_us: i64) -> Result<u64, LedgerError> {
     let heights =
@@ -43,13 +49,17 @@ pub(super) fn wake_anchored(
     from_height: u64,
     now_us: i64,
 ) -> Result<u64, LedgerError> {
-    let rows = conn
-        .prepare_cached(&format!(
-            "UPDATE events SET due_us = ?3, wait_chain = NULL, wait_reach = NULL, wait_height = NULL
-             WHERE id IN ({ANCHORED})"
-        ))?
-        .execute((int(chain_id)?, int(from_height)?, now_us, WOKEN_MAX))?;
-    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
+    let mut woken = 0_u64;
+    for ids in [ANCHORED, RETRACTED] {
+        let rows = conn
+            .prepare_cached(&format!(
+                "UPDATE events SET due_us = ?3, wait_chain = NULL, wait_reach = NULL, wait_height = NULL
+                 WHERE id IN ({ids})"
+            ))?
+            .execute((int(chain_id)?, int(from_height)?, now_us, WOKEN_MAX))?;
+        woken = woken.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+    }
+    Ok(woken)
 }
 
 /// Whether anything waits for the chain or stands on it.

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::verify::fixture::*;
 
@@ -183,5 +185,64 @@ fn an_anchor_is_looked_at_again_by_hash() {
     for (answers, expected) in unclear {
         let Canonical::Unclear { code, .. } = look(answers) else { panic!("{expected}") };
         assert_eq!(code, expected);
+    }
+}
+
+/// What a node may say, and whether it says that the payment is in the fixture's block.
+fn any_answer() -> impl Strategy<Value = (Answer, bool)> {
+    prop_oneof![
+        4 => Just((Ok(honest()), true)),
+        1 => Just((Ok(NodeView { receipt: None, ..honest() }), false)),
+        2 => (0_u64..2_000).prop_map(|head| (Ok(ignorant(head)), false)),
+        2 => Just((Ok(on_a_fork()), false)),
+        2 => Just((Ok(forged_status()), false)),
+        1 => Just((Ok(orphaned_receipt()), false)),
+        1 => Just((down(), false)),
+        1 => Just((Err(NodeError::RateLimited), false)),
+        1 => Just((Err(NodeError::Fault("receipt")), false)),
+        1 => Just((Err(NodeError::WrongChain("1".to_owned())), false)),
+    ]
+}
+
+proptest! {
+    /// Whoever is silent, behind, at fault or of another chain makes no verdict, in whatever company.
+    #[test]
+    fn no_verdict_comes_from_an_abstention(
+        nodes in proptest::collection::vec((any_answer(), 0_usize..3), 0..=4),
+        agree in 1_usize..4,
+        owners in 1_usize..4,
+    ) {
+        let policy = Policy { agree, owners, lag_blocks: 3 };
+        let mut all = seen(nodes.iter().map(|((answer, _), _)| answer.clone()).collect());
+        for (node, (_, owner)) in all.nodes.iter_mut().zip(&nodes) {
+            node.owner = format!("owner-{owner}");
+        }
+        let enough = |is_one: &dyn Fn(&Answer, bool) -> bool| {
+            let of_them = nodes.iter().filter(|((answer, says), _)| is_one(answer, *says));
+            let owners_of: Vec<usize> = of_them.map(|(_, owner)| *owner).collect();
+            agree <= owners_of.len() && owners <= owners_of.iter().collect::<BTreeSet<_>>().len()
+        };
+        let stands = |located: &Anchored| located.anchor == anchor() && located.receipt.status == Some(1);
+        match locate(policy, 8453, &all) {
+            Located::Anchored(located) if stands(&located) => {
+                prop_assert!(enough(&|_, says| says), "too few said so: {:?}", located.votes);
+                let cast = located.votes.iter().filter(|vote| vote.vote == VoteKind::Agree).count();
+                prop_assert!(agree <= cast && located.dissent < cast);
+            }
+            // Liars may be enough among themselves; silence never is.
+            Located::Anchored(located) => {
+                let lies = |answer: &Answer, says: bool| {
+                    !says && answer.as_ref().is_ok_and(|view| view.receipt.as_ref() == Some(&located.receipt))
+                };
+                prop_assert!(enough(&lies), "{:?}", located.votes);
+            }
+            Located::Waiting { code: Code::WaitingInclusion, .. } => {
+                let denies = |answer: &Answer, says: bool| {
+                    !says && answer.as_ref().is_ok_and(|view| view.receipt.is_none())
+                };
+                prop_assert!(enough(&denies), "absent by the word of too few");
+            }
+            Located::Waiting { .. } => {}
+        }
     }
 }

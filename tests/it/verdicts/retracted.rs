@@ -115,6 +115,30 @@ async fn a_payment_that_fails_where_it_is_mined_again_is_retracted_as_reverted()
     assert_eq!(retraction["new_anchor"]["block_hash"], again["blockHash"]);
 }
 
+/// It is lost twice: the second time from a block in which it had failed, and where it was waited for that to be final.
+#[tokio::test]
+async fn a_retracted_payment_that_failed_meanwhile_is_reinstated_as_soon_as_it_is_back() {
+    let world = world().await;
+    let Announced { snapshot, paid, delivery } = announced(&world, 12).await;
+    heard(&world, &delivery, "payment.verified").await;
+    revert(&world, &snapshot).await;
+    let snapshot = call(&world, "evm_snapshot", json!([])).await;
+    call(&world, "anvil_setCode", json!([world.net.token, "0x60006000fd"])).await;
+    pay(&world, 1, 12).await;
+    heard(&world, &delivery, "payment.retracted").await;
+    let has_failed = |event: &Value| {
+        let last = event["trace"].as_array().and_then(|trace| trace.last()).cloned().unwrap_or_default();
+        last["from"] == "retracted" && last["detail"]["checks"].to_string().contains("\"status\"")
+    };
+    world.gateway.event_when(&delivery, has_failed).await;
+    revert(&world, &snapshot).await;
+    world.net.mine(1).await.expect("mined");
+    let again = pay(&world, 1, 12).await;
+    assert_eq!((&again["transactionHash"], &again["status"]), (&paid["transactionHash"], &json!("0x1")));
+    let messages = heard(&world, &delivery, "payment.reinstated").await;
+    assert_eq!(types(&messages), ["payment.verified", "payment.retracted", "payment.reinstated"]);
+}
+
 #[tokio::test]
 async fn a_payment_that_is_mined_again_on_the_same_terms_moves_silently() {
     let world = world().await;
