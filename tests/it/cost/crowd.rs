@@ -26,7 +26,7 @@ const CONFIRMATIONS: u64 = 24;
 /// Requests in flight.
 const SENDERS: usize = 8;
 /// So many orders are a lot for a machine that does other things.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// Sends requests that are made in the loop, so many at a time; all succeed.
 async fn send_all(requests: Vec<reqwest::RequestBuilder>) {
@@ -97,7 +97,7 @@ pub(super) async fn are(world: &World, state: &str, count: usize) {
         }
         let shown: Vec<&str> = text.lines().filter(|line| line.starts_with("tollgate_events{")).collect();
         assert!(began.elapsed() < PATIENCE, "never {count} are {state}: {shown:#?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
