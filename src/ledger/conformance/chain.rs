@@ -223,7 +223,12 @@ pub(crate) async fn what_stands_on_lost_blocks_is_woken_whatever_it_waits_for<R:
     assert_eq!(ledger.wake_anchored(8453, 12, T0 + S).await.expect("woken"), 1);
     let woken = due_one(&*ledger, T0 + S, "b").await;
     assert_eq!(woken.wait, None, "it is looked at");
-    assert_eq!(ledger.wake_anchored(8453, 11, T0 + 2 * S).await.expect("woken"), 1, "the forwarded one too");
+    assert_eq!(ledger.wake_anchored(8453, 12, T0 + S).await.expect("woken"), 0, "once for one moment");
+    assert_eq!(ledger.wake_anchored(8453, 11, T0 + 2 * S).await.expect("woken"), 2, "the forwarded one too");
+    // What was judged on the block that was lost meanwhile is not written: it is looked at again.
+    let judged = verdict(&woken, T0 + 2 * S, EventState::AwaitingFinality, Code::WaitingConfirmations);
+    assert_eq!(ledger.record_verdict(judged).await.expect("answered"), Committed::Stale);
+    assert_eq!(due_one(&*ledger, T0 + 2 * S, "b").await.wait, None);
     assert_eq!(ledger.wake_anchored(1, 0, T0 + 3 * S).await.expect("woken"), 0);
 }
 

@@ -1,7 +1,8 @@
 //! Waking by height: what waits for a chain to get somewhere, and what stands on blocks that may be gone.
 //!
-//! Nothing here decides: waking makes an event due and no more. No version changes, so that a judgement in the middle
-//! of being written stays valid; what it then waits for is woken by the next head.
+//! Nothing here decides: waking makes an event due and no more. What was reached changes no version, so that a judgement
+//! in the middle of being written stays valid; what it then waits for is woken by the next head. Lost blocks do: a
+//! judgement that was made on them is not written any more, and made again.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -19,7 +20,7 @@ pub(super) const WAITING: &str = "SELECT id FROM events INDEXED BY event_wait
 pub(super) const ANCHORED: &str = "SELECT id FROM events INDEXED BY event_anchor
      WHERE anchor ->> '$.chain_id' = ?1 AND anchor ->> '$.block_number' >= ?2 AND anchor IS NOT NULL
         AND state IN ('awaiting_finality', 'undetermined', 'forwarding', 'forwarded', 'dead')
-        AND (due_us IS NULL OR due_us > ?3 OR wait_chain IS NOT NULL) LIMIT ?4";
+        AND (due_us IS NULL OR due_us <> ?3 OR wait_chain IS NOT NULL) LIMIT ?4";
 
 /// Retracted events that wait in another block than the one they lost: that block may be gone too. What they wait for
 /// is never below it.
@@ -42,7 +43,8 @@ pub(super) fn wake_reached(conn: &Connection, reached: &Reached, now_us: i64) ->
     Ok(woken)
 }
 
-/// Wakes what stands on blocks from a height on: it is looked at, whatever it waited for.
+/// Wakes what stands on blocks from a height on: it is looked at, whatever it waited for, and again if it is just being
+/// looked at. Told again for the same moment, it wakes nothing twice.
 pub(super) fn wake_anchored(
     conn: &Connection,
     chain_id: u64,
@@ -53,7 +55,8 @@ pub(super) fn wake_anchored(
     for ids in [ANCHORED, RETRACTED] {
         let rows = conn
             .prepare_cached(&format!(
-                "UPDATE events SET due_us = ?3, wait_chain = NULL, wait_reach = NULL, wait_height = NULL
+                "UPDATE events SET due_us = ?3, version = version + 1,
+                    wait_chain = NULL, wait_reach = NULL, wait_height = NULL
                  WHERE id IN ({ids})"
             ))?
             .execute((int(chain_id)?, int(from_height)?, now_us, WOKEN_MAX))?;

@@ -139,8 +139,7 @@ async fn happens(seed: u64) {
         }
     }
     report(&story);
-    // A reorganisation that is seen while the payment is being looked at wakes nobody a second time: it is looked at when
-    // its height is final, in ten minutes in any case, and by a gateway that starts. The last is what a test can wait for.
+    // A start looks at everything: what is asked here is where it ends, not how soon.
     world = world.killed();
     ends_in_truth(&world, &delivery, fate, block.as_ref(), &story).await;
     let messages = told(&world);
