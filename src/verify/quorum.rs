@@ -233,16 +233,22 @@ pub fn locate(policy: Policy, chain_id: u64, seen: &Observations) -> Located {
 
 /// The statement "this receipt, in this block, which is the one at its height" that most owners, then most nodes make.
 fn best_statement<'a>(views: &[Seen<'a>]) -> Option<(&'a Header, &'a Receipt)> {
-    let statements = || views.iter().filter_map(|(node, view)| Some((*node, statement(view)?)));
-    let support = |(header, receipt): (&Header, &Receipt)| {
-        let same = statements().filter(move |(_, (h, r))| *h == header && r.says_the_same(receipt));
-        let owners: Vec<&str> = same.map(|(node, _)| node.owner.as_str()).collect();
+    let statements = views.iter().filter_map(|(node, view)| Some((node.owner.as_str(), statement(view)?)));
+    let is_same =
+        |one: &(&Header, &Receipt), other: &(&Header, &Receipt)| one.0 == other.0 && one.1.says_the_same(other.1);
+    most_said(&statements.collect::<Vec<_>>(), is_same)
+}
+
+/// What most owners, then most nodes say; owner and word of each node. The first of equals, so that the answer does not
+/// depend on chance.
+fn most_said<T: Copy>(words: &[(&str, T)], is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
+    let support = |word: &T| {
+        let owners = words.iter().filter(|(_, other)| is_same(other, word)).map(|(owner, _)| *owner);
+        let owners: Vec<&str> = owners.collect();
         (owners.iter().collect::<BTreeSet<_>>().len(), owners.len())
     };
-    // `max_by_key` takes the last of equals: reversed, the first, so that the answer does not depend on chance.
-    let mut all: Vec<_> = statements().map(|(_, statement)| statement).collect();
-    all.reverse();
-    all.into_iter().max_by_key(|statement| support(*statement))
+    // `max_by_key` takes the last of equals: from the end on, the first.
+    words.iter().rev().map(|(_, word)| *word).max_by_key(|word| support(word))
 }
 
 /// The proven receipt in a block that a node has at its height.

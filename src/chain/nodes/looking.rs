@@ -136,10 +136,6 @@ impl ChainNodes {
                 self.ask_all(plan, answers).await;
                 self.distrust_receipts_in(hash, answers);
             }
-            Attempt::NotUnderRoots => {
-                seen.unproven = Some(Unproven::Mismatch);
-                self.ask_all(plan, answers).await;
-            }
             Attempt::Nothing => self.ask_all(plan, answers).await,
         }
     }

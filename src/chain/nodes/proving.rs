@@ -54,9 +54,6 @@ pub(super) enum Attempt {
     Proven(Box<Proven>),
     /// The block is proven with all its transactions, and this one is not in it.
     NotInIt,
-    /// The block's receipts are proven and this transaction's is not among them; some chains show transactions that no
-    /// root holds.
-    NotUnderRoots,
     /// Not proven.
     Unproven(Unproven),
     /// No node delivered it now.
@@ -100,11 +97,12 @@ impl ChainNodes {
 
     fn attempt(&self, block: &Block, tx_hash: B256) -> Attempt {
         let Some(receipt) = block.receipts.receipt(&tx_hash) else {
+            // Some chains show transactions that no root holds.
             let may_be_outside = self.rules.drops(&block.receipts.header, tx_hash);
             return if block.transactions.is_some() && !may_be_outside {
                 Attempt::NotInIt
             } else {
-                Attempt::NotUnderRoots
+                Attempt::Unproven(Unproven::Mismatch)
             };
         };
         let transaction = block.transactions.as_ref().and_then(|all| all.get(&tx_hash)).cloned();

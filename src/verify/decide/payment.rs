@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use alloy_primitives::{Address, U256};
+use chain_config::Chain;
 
 mod checks;
 mod traced;
@@ -11,7 +12,7 @@ use checks::{chain_check, match_checks, same_symbol, seen, window};
 
 use super::waiting::{self, at, deeper};
 use super::{Confirmation, Content, Decision, Further, Ground, Seen, screened, shown};
-use crate::chain::types::Transaction;
+use crate::chain::types::{Log, Transaction};
 use crate::ledger::{ClaimedSlot, Exposure, JoinKey, Proof};
 use crate::message::Payment;
 use crate::model::{
@@ -85,41 +86,63 @@ fn is_elsewhere(ground: &Ground<'_>) -> bool {
     expectation.is_some_and(|stored| stored.terms.accept.iter().all(|accept| accept.chain_id != here))
 }
 
+/// What is looked for, and where.
+struct Search<'a> {
+    chain: &'a Chain,
+    logs: &'a [Log],
+    bound: Bound,
+    wanted: Vec<Wanted>,
+    transaction: Option<Transaction>,
+}
+
+impl<'a> Search<'a> {
+    fn of(ground: &Ground<'a>, anchored: &'a Anchored) -> Result<Self, Doubt> {
+        let (bound, wanted, transaction) = (binding(ground)?, wanted(ground), transaction(anchored));
+        Ok(Self { chain: &ground.active.chain, logs: &anchored.receipt.logs, bound, wanted, transaction })
+    }
+
+    fn query(&self) -> Query<'_> {
+        let (contracts, tokens) = (&self.chain.contracts, &self.chain.tokens);
+        Query { contracts, tokens, wanted: &self.wanted, rail: self.bound, trace: self.chain.trace }
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence { logs: self.logs, transaction: self.transaction.as_ref(), calls: None }
+    }
+
+    /// The money in the receipt and the transaction; or why there is none, with what could still show it.
+    fn first(&self) -> Result<Found, (Doubt, Option<Needs>)> {
+        let (query, evidence) = (self.query(), self.evidence());
+        match matcher::search(&query, &evidence) {
+            Outcome::Found(found) => Ok(found),
+            // More of it would not make it clearer.
+            Outcome::Doubt(doubt) if doubt.code == Code::AmbiguousMatch => Err((doubt, None)),
+            Outcome::Doubt(doubt) => Err((doubt, query.needs(&evidence))),
+        }
+    }
+}
+
 /// The money in the receipt or in the transaction, or why there is none; with the block as those vote on it who say so.
 fn searched<'a>(ground: &Ground<'_>, anchored: &'a Anchored) -> Result<(Found, Cow<'a, Anchored>), Doubt> {
-    let chain = &ground.active.chain;
-    let (bound, wanted, transaction) = (binding(ground)?, wanted(ground), transaction(anchored));
-    let (contracts, tokens) = (&chain.contracts, &chain.tokens);
-    let query = Query { contracts, tokens, wanted: &wanted, rail: bound, trace: chain.trace };
-    let evidence = Evidence { logs: &anchored.receipt.logs, transaction: transaction.as_ref(), calls: None };
-    let doubt = match matcher::search(&query, &evidence) {
-        Outcome::Found(found) => return Ok((found, Cow::Borrowed(anchored))),
-        // More of it would not make it clearer.
-        Outcome::Doubt(doubt) if doubt.code == Code::AmbiguousMatch => return Err(doubt),
-        Outcome::Doubt(doubt) => doubt,
-    };
-    match (query.needs(&evidence), &ground.seen.calls) {
-        (None, _) => Err(doubt),
-        (Some(Needs::Trace), Some(calls)) => {
-            let found = traced::search(&query, &evidence, (Policy::of(ground.active), anchored), calls)?;
-            Ok((found.0, Cow::Owned(found.1)))
+    let search = Search::of(ground, anchored)?;
+    match (search.first(), &ground.seen.calls) {
+        (Ok(found), _) => Ok((found, Cow::Borrowed(anchored))),
+        (Err((doubt, None)), _) => Err(doubt),
+        (Err((_, Some(Needs::Trace))), Some(calls)) => {
+            let told = (Policy::of(ground.active), anchored);
+            let (found, anchored) = traced::search(&search.query(), &search.evidence(), told, calls)?;
+            Ok((found, Cow::Owned(anchored)))
         }
         // It could be coin that cannot be shown here: that is no refusal.
-        (Some(Needs::Trace | Needs::Transaction), _) => Err(Doubt { code: Code::ProofUnsupported, ..doubt }),
+        (Err((doubt, Some(Needs::Trace | Needs::Transaction))), _) => {
+            Err(Doubt { code: Code::ProofUnsupported, ..doubt })
+        }
     }
 }
 
 /// Whether the receipt and the transaction hold no money for the claim, and calls inside it could.
 fn needs_calls(ground: &Ground<'_>, anchored: &Anchored) -> bool {
-    let chain = &ground.active.chain;
-    let (Ok(bound), wanted, transaction) = (binding(ground), wanted(ground), transaction(anchored)) else {
-        return false;
-    };
-    let (contracts, tokens) = (&chain.contracts, &chain.tokens);
-    let query = Query { contracts, tokens, wanted: &wanted, rail: bound, trace: chain.trace };
-    let evidence = Evidence { logs: &anchored.receipt.logs, transaction: transaction.as_ref(), calls: None };
-    query.needs(&evidence) == Some(Needs::Trace)
-        && matches!(matcher::search(&query, &evidence), Outcome::Doubt(doubt) if doubt.code != Code::AmbiguousMatch)
+    Search::of(ground, anchored).is_ok_and(|search| matches!(search.first(), Err((_, Some(Needs::Trace)))))
 }
 
 /// The transaction itself, where the block's transactions were proven: only then is its coin anybody's proof. Its sender

@@ -17,6 +17,17 @@ mod screened;
 mod traced;
 mod windows;
 
+/// Rules of these, and nothing else in force.
+pub(super) fn rules<'a>(
+    source: &'a Source,
+    verification: &'a Verification,
+    chains: &'a BTreeMap<String, ActiveChain>,
+) -> Rules<'a> {
+    static STOPPED: BTreeSet<String> = BTreeSet::new();
+    static STANDINGS: BTreeMap<u64, Standing> = BTreeMap::new();
+    Rules { source: Some(source), verification, chains, stopped: &STOPPED, standings: &STANDINGS, deny: None }
+}
+
 /// Both steps, with the fixture's rules.
 pub(super) fn decide(event: &DueEvent, observations: &Observations) -> Decision {
     decide_by(event, observations, &verification(), NOW)
@@ -29,14 +40,7 @@ pub(super) fn decide_by(
     moment: Moment,
 ) -> Decision {
     let (source, chains) = (source(), chains());
-    let rules = Rules {
-        source: Some(&source),
-        verification,
-        chains: &chains,
-        stopped: &BTreeSet::new(),
-        standings: &BTreeMap::new(),
-        deny: None,
-    };
+    let rules = rules(&source, verification, &chains);
     match begin(event, &rules, &moment) {
         Begun::Decided(decision) => decision,
         Begun::Ask(question) => conclude(event, &question, &rules, observations, &moment),
@@ -297,15 +301,8 @@ fn a_thin_event_goes_out_when_its_twin_did_not_come() {
 
 #[test]
 fn a_source_taken_out_of_the_configuration_stops_its_claims_and_not_its_payments() {
-    let (verification, chains) = (verification(), chains());
-    let rules = Rules {
-        source: None,
-        verification: &verification,
-        chains: &chains,
-        stopped: &BTreeSet::new(),
-        standings: &BTreeMap::new(),
-        deny: None,
-    };
+    let (source, verification, chains) = (source(), verification(), chains());
+    let rules = Rules { source: None, ..rules(&source, &verification, &chains) };
     let Begun::Decided(decision) = begin(&expected_event(), &rules, &NOW) else { panic!("asks for nothing") };
     let waits = recorded(decision);
     assert_eq!((waits.state, waits.code), (EventState::Undetermined, Code::Internal));

@@ -1,9 +1,7 @@
 //! What enough nodes say of something that no root of a block proves: the calls inside a transaction, what a contract
 //! answers. Pure. Only those who have the block at its height are heard about what is in it.
 
-use std::collections::BTreeSet;
-
-use super::Policy;
+use super::{Policy, most_said};
 use crate::chain::{NodeAnswer, NodeError};
 use crate::model::{Code, Vote, VoteKind};
 
@@ -23,10 +21,12 @@ pub struct Word<T> {
 #[must_use]
 pub fn word<T: PartialEq + Clone>(policy: Policy, block: &[Vote], answers: &[NodeAnswer<T>]) -> Word<T> {
     let on_block = |name: &str| block.iter().find(|vote| vote.node == name).map_or(VoteKind::Abstain, |vote| vote.vote);
-    let heard: Vec<&NodeAnswer<T>> = answers.iter().filter(|node| on_block(&node.node) == VoteKind::Agree).collect();
-    let best = best(&heard);
+    let heard = answers.iter().filter(|node| on_block(&node.node) == VoteKind::Agree);
+    let spoken: Vec<(&str, &T)> =
+        heard.filter_map(|node| Some((node.owner.as_str(), node.answer.as_ref().ok()?))).collect();
+    let best = most_said(&spoken, |one, other| one == other);
     let kind = |node: &NodeAnswer<T>| match (on_block(&node.node), &node.answer) {
-        (VoteKind::Agree, Ok(value)) if best.as_ref() == Some(value) => VoteKind::Agree,
+        (VoteKind::Agree, Ok(value)) if best == Some(value) => VoteKind::Agree,
         (VoteKind::Agree, Ok(_)) => VoteKind::Disagree,
         (VoteKind::Agree, Err(NodeError::Unavailable(_) | NodeError::RateLimited)) => VoteKind::Abstain,
         (VoteKind::Agree, Err(NodeError::WrongChain(_) | NodeError::Fault(_))) => VoteKind::Fault,
@@ -37,30 +37,17 @@ pub fn word<T: PartialEq + Clone>(policy: Policy, block: &[Vote], answers: &[Nod
     let owners =
         |wanted: VoteKind| votes.iter().filter(move |vote| vote.vote == wanted).map(|vote| vote.owner.as_str());
     let (agree, dissent) = (owners(VoteKind::Agree).count(), owners(VoteKind::Disagree).count());
-    let spoke = heard.iter().filter(|node| node.answer.is_ok()).map(|node| node.owner.as_str());
     // Whoever does not have the block yet, or does not answer now, may speak later.
     let can = answers.iter().filter(|node| node.answer.as_ref().err().is_none_or(|error| !error.is_lasting()));
-    let is_heard = policy.is_met_by(spoke);
+    let is_heard = policy.is_met_by(spoken.iter().map(|(owner, _)| *owner));
     let may_be = policy.is_met_by(can.map(|node| node.owner.as_str()));
     let said = match best {
-        Some(value) if policy.is_met_by(owners(VoteKind::Agree)) && dissent < agree => Ok(value),
+        Some(value) if policy.is_met_by(owners(VoteKind::Agree)) && dissent < agree => Ok(value.clone()),
         Some(_) | None if is_heard => Err(Code::RpcDisagreement),
         Some(_) | None if may_be => Err(Code::RpcUnavailable),
         Some(_) | None => Err(Code::ProofUnsupported),
     };
     Word { said, votes, dissent }
-}
-
-/// What most owners, then most nodes say; the first of equals, so that it does not depend on chance.
-fn best<T: PartialEq + Clone>(heard: &[&NodeAnswer<T>]) -> Option<T> {
-    let values = || heard.iter().filter_map(|node| Some((node.owner.as_str(), node.answer.as_ref().ok()?)));
-    let support = |value: &T| {
-        let owners: Vec<&str> = values().filter(|(_, other)| *other == value).map(|(owner, _)| owner).collect();
-        (owners.iter().collect::<BTreeSet<_>>().len(), owners.len())
-    };
-    let mut all: Vec<&T> = values().map(|(_, value)| value).collect();
-    all.reverse();
-    all.into_iter().max_by_key(|value| support(value)).cloned()
 }
 
 #[cfg(test)]

@@ -133,14 +133,7 @@ fn rule_33_every_chain_in_question_gets_its_turn_until_one_has_the_transaction()
     let polygon = chain_config::Registry::builtin().unwrap().chain("polygon").unwrap().clone();
     chains.insert("polygon".to_owned(), active(polygon, &[("p", "x"), ("q", "y")]));
     let (source, verification) = (source(), verification());
-    let rules = Rules {
-        source: Some(&source),
-        verification: &verification,
-        chains: &chains,
-        stopped: &BTreeSet::new(),
-        standings: &BTreeMap::new(),
-        deny: None,
-    };
+    let rules = rules(&source, &verification, &chains);
     let lied = crate::model::Claim { network: "matic".to_owned(), ..claim() };
     let mut looked_for = event(Some(lied), Some(expectation()));
     let place = |event: &DueEvent| match begin(event, &rules, &NOW) {

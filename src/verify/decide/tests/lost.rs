@@ -75,14 +75,7 @@ fn a_slow_chain_is_searched_for_ten_blocks() {
     let mut chains = chains();
     chains.get_mut("base").unwrap().chain.block_time_ms = 12_000;
     let (source, verification) = (source(), verification());
-    let rules = Rules {
-        source: Some(&source),
-        verification: &verification,
-        chains: &chains,
-        stopped: &BTreeSet::new(),
-        standings: &BTreeMap::new(),
-        deny: None,
-    };
+    let rules = rules(&source, &verification, &chains);
     for (seconds, is_over) in [(119, false), (120, true)] {
         let event = missed_for(seconds);
         let Begun::Ask(question) = begin(&event, &rules, &NOW) else { panic!("not asked") };

@@ -22,14 +22,7 @@ fn list(denied: Address, age: Duration) -> Arc<DenyList> {
 fn screened(event: &DueEvent, observations: &Observations, deny: Option<&DenyList>) -> Decision {
     let screening = Screening { files: vec![PathBuf::from("deny.txt")], max_age: MAX_AGE, ..Screening::default() };
     let (source, chains, verification) = (source(), chains(), Verification { screening, ..verification() });
-    let rules = Rules {
-        source: Some(&source),
-        verification: &verification,
-        chains: &chains,
-        stopped: &BTreeSet::new(),
-        standings: &BTreeMap::new(),
-        deny,
-    };
+    let rules = Rules { deny, ..rules(&source, &verification, &chains) };
     match begin(event, &rules, &NOW) {
         Begun::Decided(decision) => decision,
         Begun::Ask(question) => conclude(event, &question, &rules, observations, &NOW),

@@ -67,14 +67,7 @@ fn traced(calls: [Result<CallFrame, NodeError>; 3]) -> Observations {
 /// What is asked beyond the look, and what is decided with these observations.
 fn decided(event: &DueEvent, seen: &Observations) -> (Option<Further>, Decision) {
     let (source, chains, verification) = (source(), chains_that_trace(), verification());
-    let rules = Rules {
-        source: Some(&source),
-        verification: &verification,
-        chains: &chains,
-        stopped: &BTreeSet::new(),
-        standings: &BTreeMap::new(),
-        deny: None,
-    };
+    let rules = rules(&source, &verification, &chains);
     match begin(event, &rules, &NOW) {
         Begun::Decided(decision) => (None, decision),
         Begun::Ask(question) => {
