@@ -30,15 +30,12 @@ impl Verification for ByHand {
     }
 
     fn judge(&self, asked: Asked) -> Answer<'_, Value> {
-        let Asked { chain, tx_hash, source, expectation, payment_reference } = asked;
-        Box::pin(Self::judge(self, by_hand::Asked { chain, tx_hash, source, expectation, payment_reference }))
+        Box::pin(Self::judge(self, asked.into()))
     }
 
     fn submit(&self, asked: Asked, by: Who) -> Answer<'_, (Value, Submission)> {
-        let Asked { chain, tx_hash, source, expectation, payment_reference } = asked;
-        let asked = by_hand::Asked { chain, tx_hash, source, expectation, payment_reference };
         Box::pin(async move {
-            let (judged, outcome) = Self::submit(self, asked, by).await?;
+            let (judged, outcome) = Self::submit(self, asked.into(), by).await?;
             let submission = match outcome {
                 by_hand::Outcome::Made(event) => Submission::Made(event),
                 by_hand::Outcome::Known(event) => Submission::Known(event),
@@ -47,5 +44,12 @@ impl Verification for ByHand {
             };
             Ok((judged, submission))
         })
+    }
+}
+
+impl From<Asked> for by_hand::Asked {
+    fn from(asked: Asked) -> Self {
+        let Asked { chain, tx_hash, source, expectation, payment_reference } = asked;
+        Self { chain, tx_hash, source, expectation, payment_reference }
     }
 }

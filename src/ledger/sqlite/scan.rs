@@ -86,21 +86,16 @@ pub(super) fn cursor(conn: &Connection, chain_id: u64) -> Result<Option<ScanCurs
 pub(super) fn unannounced(conn: &Connection, sightings: Vec<Sighting>) -> Result<Vec<Sighting>, LedgerError> {
     let mut new = Vec::new();
     for sighting in sightings {
-        if !is_announced(conn, &sighting)? {
+        if announcing(conn, &sighting)?.is_none() {
             new.push(sighting);
         }
     }
     Ok(new)
 }
 
-/// Whether an event is about it.
-fn is_announced(conn: &Connection, sighting: &Sighting) -> Result<bool, LedgerError> {
-    Ok(announcing(conn, sighting)?.is_some())
-}
-
 /// The event of the expectation, or of its key, that holds or claims the transaction. What a filter left out judges
 /// nothing: whoever can sign could silence money with it.
-pub(super) fn announcing(conn: &Connection, sighting: &Sighting) -> Result<Option<EventId>, LedgerError> {
+fn announcing(conn: &Connection, sighting: &Sighting) -> Result<Option<EventId>, LedgerError> {
     let (reference, request, provider_object) = match &sighting.key {
         ExpectationKey::PaymentReference(reference) => (Some(reference.to_string()), None, None),
         ExpectationKey::RequestId(id) => (None, Some(id), None),
@@ -160,28 +155,38 @@ pub(super) fn take(conn: &Connection, batch: &ScanBatch) -> Result<Scanned, Ledg
 pub(super) fn take_one(conn: &Connection, now_us: i64, find: &ScanFind) -> Result<Option<EventId>, LedgerError> {
     let Some(lowest) = find.slots.iter().min() else { return Ok(None) };
     let id = EventId::of_transfer(lowest);
-    if EventRow::find(conn, id)?.is_some() || is_claimed(conn, find)? || is_announced(conn, &find.sighting)? {
+    if EventRow::find(conn, id)?.is_some() || about(conn, find)?.is_some() {
         return Ok(None);
     }
     create(conn, now_us, id, lowest, find)?;
     Ok(Some(id))
 }
 
-/// Whether a payment holds one of the transfers, by either of their keys; a tombstone is one that did.
-fn is_claimed(conn: &Connection, find: &ScanFind) -> Result<bool, LedgerError> {
+/// The event that holds one of the transfers, or held it, or is about the transaction.
+pub(super) fn about(conn: &Connection, find: &ScanFind) -> Result<Option<EventId>, LedgerError> {
+    match holding(conn, find)? {
+        Some(event) => Ok(Some(event)),
+        None => announcing(conn, &find.sighting),
+    }
+}
+
+/// The event that holds one of the transfers, by either of their keys; a tombstone is one that did.
+fn holding(conn: &Connection, find: &ScanFind) -> Result<Option<EventId>, LedgerError> {
     let mut statement = conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM transfer_claims WHERE chain_id = ?1 AND tx_hash = ?2 AND slot = ?3)
-            OR EXISTS (SELECT 1 FROM transfer_claims
-                WHERE chain_id = ?1 AND block_hash = ?4 AND tx_index = ?5 AND slot = ?3)",
+        "SELECT event_id FROM transfer_claims WHERE chain_id = ?1 AND tx_hash = ?2 AND slot = ?3
+            UNION ALL SELECT event_id FROM transfer_claims
+                WHERE chain_id = ?1 AND block_hash = ?4 AND tx_index = ?5 AND slot = ?3
+            LIMIT 1",
     )?;
     for TransferKey { chain_id, tx_hash, slot } in &find.slots {
         let key =
             (int(*chain_id)?, tx_hash.as_slice(), slot.to_string(), find.block_hash.as_slice(), int(find.tx_index)?);
-        if statement.query_row(key, |row| row.get(0))? {
-            return Ok(true);
+        let held: Option<Id> = statement.query_row(key, |row| row.get(0)).optional()?;
+        if let Some(Id(event)) = held {
+            return Ok(Some(EventId(event)));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 fn create(

@@ -3,10 +3,10 @@
 //! It decides nothing about money: the event is judged like any other. It must never make a second one about the same
 //! transfer, and the audit has who did it in the same transaction.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use serde_json::json as object;
 
-use super::rows::{Id, int};
+use super::rows::damaged;
 use super::{audit, intake, scan};
 use crate::ledger::{AuditEntry, LedgerError, ScanFind, Submission, Submitted};
 use crate::model::{EventId, Identity};
@@ -18,7 +18,7 @@ pub(super) fn take(conn: &Connection, submission: &Submission) -> Result<Submitt
         return Ok(Submitted::Known(known));
     }
     let Some(made) = scan::take_one(conn, *now_us, find)? else {
-        return Err(super::rows::damaged("a submission without a transfer, or of one that only a tombstone holds"));
+        return Err(damaged("a submission without a transfer, or of one that only a tombstone holds"));
     };
     let sighting = &find.sighting;
     let after = object!({
@@ -42,7 +42,7 @@ pub(super) fn take(conn: &Connection, submission: &Submission) -> Result<Submitt
     Ok(Submitted::Made(made))
 }
 
-/// The event that holds one of the transfers, or held it, or is about the transaction.
+/// The event that was made of the transfer, or is about it.
 fn known(conn: &Connection, find: &ScanFind) -> Result<Option<EventId>, LedgerError> {
     let facts = &find.facts;
     if let Some(lowest) = find.slots.iter().min() {
@@ -51,22 +51,5 @@ fn known(conn: &Connection, find: &ScanFind) -> Result<Option<EventId>, LedgerEr
             return Ok(Some(event));
         }
     }
-    let mut statement = conn.prepare_cached(
-        "SELECT event_id FROM transfer_claims WHERE chain_id = ?1 AND slot = ?3
-            AND (tx_hash = ?2 OR (block_hash = ?4 AND tx_index = ?5)) LIMIT 1",
-    )?;
-    for key in &find.slots {
-        let place = (
-            int(key.chain_id)?,
-            key.tx_hash.as_slice(),
-            key.slot.to_string(),
-            find.block_hash.as_slice(),
-            int(find.tx_index)?,
-        );
-        let held: Option<Id> = statement.query_row(place, |row| row.get(0)).optional()?;
-        if let Some(Id(event)) = held {
-            return Ok(Some(EventId(event)));
-        }
-    }
-    scan::announcing(conn, &find.sighting)
+    scan::about(conn, find)
 }
