@@ -122,6 +122,8 @@ macro_rules! suite {
             chain::what_waits_for_a_height_is_woken_by_it_and_by_nothing_before
             chain::what_stands_on_lost_blocks_is_woken_whatever_it_waits_for
             chain::a_retracted_payment_that_waits_elsewhere_is_woken_when_that_is_lost_too
+            chain::what_is_seen_of_a_retracted_payment_while_blocks_are_lost_is_not_written
+            chain::a_payment_whose_block_is_lost_on_its_way_to_the_backend_is_looked_at_when_it_is_there
             chain::no_more_is_at_risk_on_a_chain_than_is_allowed
             chain::finality_and_cordons_are_set_once_and_audited
             scan::what_is_open_or_ended_lately_is_watched

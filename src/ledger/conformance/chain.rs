@@ -251,6 +251,38 @@ pub(crate) async fn a_retracted_payment_that_waits_elsewhere_is_woken_when_that_
     assert_eq!(ledger.wake_anchored(8453, 20, T0 + 300 * S).await.expect("woken"), 0, "once");
 }
 
+pub(crate) async fn what_is_seen_of_a_retracted_payment_while_blocks_are_lost_is_not_written<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    log.take(&*ledger, vec![paid("a", "r1", 1)]).await;
+    forwarded(&*ledger, "a", 1, 100).await;
+    let due = due_one(&*ledger, T0 + 100 * S, "a").await;
+    ledger.retract(retract(&due, Code::Reorged)).await.expect("answered");
+    let looked_at = due_one(&*ledger, T0 + 200 * S, "a").await;
+    assert_eq!(ledger.wake_anchored(8453, 20, T0 + 201 * S).await.expect("woken"), 1);
+    assert_eq!(ledger.wake_anchored(8453, 20, T0 + 201 * S).await.expect("woken"), 0, "once for one moment");
+    let again = ledger.confirm(confirm(&looked_at, 1, 7, 100)).await.expect("answered");
+    assert_eq!(again, Confirmed::Stale);
+    due_one(&*ledger, T0 + 201 * S, "a").await;
+}
+
+pub(crate) async fn a_payment_whose_block_is_lost_on_its_way_to_the_backend_is_looked_at_when_it_is_there<R: Rig>(
+    rig: R,
+) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    log.take(&*ledger, vec![paid("a", "r1", 1), paid("b", "r2", 2)]).await;
+    for (name, tx, is_lost) in [("a", 1, true), ("b", 2, false)] {
+        let (id, _) = sent(&*ledger, name, tx, 100).await;
+        let intent = intent(id, "default", T0);
+        assert_eq!(ledger.record_intent(intent.clone()).await.expect("intent"), Intent::Go);
+        if is_lost {
+            assert_eq!(ledger.wake_anchored(8453, 0, T0 + S).await.expect("woken"), 1);
+        }
+        ledger.record_attempt(result(&intent, Next::Delivered)).await.expect("result");
+        assert_eq!(stands(&*ledger, name).await.0, EventState::Forwarded);
+        assert_eq!(due_one(&*ledger, T0 + S, name).await.wait.is_some(), !is_lost, "{name} waits for a height");
+    }
+}
+
 pub(crate) async fn no_more_is_at_risk_on_a_chain_than_is_allowed<R: Rig>(rig: R) {
     let (ledger, mut log) = (rig.ledger(), Log::new());
     log.take(&*ledger, vec![paid("a", "r1", 1), paid("b", "r2", 2), paid("c", "r3", 3)]).await;

@@ -28,6 +28,11 @@ pub(super) const RETRACTED: &str = "SELECT id FROM events INDEXED BY event_wait
      WHERE wait_chain = ?1 AND wait_reach IN ('head', 'safe', 'finalized') AND wait_height >= ?2
         AND state = 'retracted' LIMIT ?4";
 
+/// Retracted events that are being looked at: what was seen of them may be in a block that is gone. There are few.
+pub(super) const SEARCHED: &str = "SELECT id FROM events INDEXED BY event_state
+     WHERE state = 'retracted' AND wait_chain IS NULL AND due_us < ?3
+        AND (anchor IS NULL OR anchor ->> '$.chain_id' = ?1) LIMIT ?4";
+
 /// Wakes what waits for what was reached.
 pub(super) fn wake_reached(conn: &Connection, reached: &Reached, now_us: i64) -> Result<u64, LedgerError> {
     let heights =
@@ -52,7 +57,7 @@ pub(super) fn wake_anchored(
     now_us: i64,
 ) -> Result<u64, LedgerError> {
     let mut woken = 0_u64;
-    for ids in [ANCHORED, RETRACTED] {
+    for ids in [ANCHORED, RETRACTED, SEARCHED] {
         let rows = conn
             .prepare_cached(&format!(
                 "UPDATE events SET due_us = ?3, version = version + 1,

@@ -94,7 +94,8 @@ pub(super) fn skip_unaddressed(
     Ok(())
 }
 
-/// A payment that was forwarded, or was tried to be, is watched until its block is final.
+/// A payment that was forwarded, or was tried to be, is watched until its block is final. What became due on its way was
+/// woken, because its block may be gone: it is looked at, and not only waited for.
 pub(super) fn watch_on(row: &mut EventRow, now_us: i64) {
     let is_forwarded = match row.state {
         EventState::Forwarded | EventState::Dead => row.payment_id.is_some(),
@@ -110,8 +111,10 @@ pub(super) fn watch_on(row: &mut EventRow, now_us: i64) {
         | EventState::Retracted => false,
     };
     if let Some(anchor) = row.anchor.filter(|_| is_forwarded) {
+        let is_woken = row.due_us.is_some();
         row.look_anew(now_us);
-        row.wait = Some(Wait { chain_id: anchor.chain_id, reach: Reach::Finalized, height: anchor.block_number });
+        let wait = Wait { chain_id: anchor.chain_id, reach: Reach::Finalized, height: anchor.block_number };
+        row.wait = (!is_woken).then_some(wait);
     }
 }
 
