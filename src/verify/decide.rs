@@ -225,6 +225,17 @@ impl Decision {
         }
     }
 
+    /// The block that the event stands on afterwards.
+    #[must_use]
+    pub fn anchor(&self) -> Option<Anchor> {
+        match self {
+            Self::Confirm(confirmation) => confirmation.anchor,
+            Self::Record(recorded) => recorded.anchor,
+            Self::Retract(_) => None,
+            Self::Reanchor(moved) => Some(moved.anchor),
+        }
+    }
+
     /// The outcome, before sums.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -20,6 +20,15 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Events are woken in portions; so many calls at a time, the rest with the next poll.
 const PORTIONS_MAX: usize = 100;
 
+/// Say to whoever follows a chain that something on it matters.
+#[derive(Clone, Default)]
+pub(super) struct Hints {
+    /// Something begins to wait for it: it is polled at once.
+    pub(super) waits: Wake,
+    /// Something stands on one of its blocks: polls are not rare any more.
+    pub(super) stands: Wake,
+}
+
 /// Follows one chain.
 pub(super) struct Follower {
     pub(super) name: String,
@@ -29,8 +38,7 @@ pub(super) struct Follower {
     pub(super) in_force: InForce,
     pub(super) clock: Clock,
     pub(super) wakes: Wakes,
-    /// Something begins to wait for this chain.
-    pub(super) hint: Wake,
+    pub(super) hints: Hints,
 }
 
 impl Follower {
@@ -43,9 +51,9 @@ impl Follower {
                 polled = self.reader.poll(&self.name) => polled,
                 () = stop.wait() => return,
             };
-            let wait = match self.tell(&polled, lost_from).await {
-                Ok(true) => self.chain.poll,
-                Ok(false) => IDLE.max(self.chain.poll),
+            let (wait, is_idle) = match self.tell(&polled, lost_from).await {
+                Ok(true) => (self.chain.poll, false),
+                Ok(false) => (IDLE.max(self.chain.poll), true),
                 Err(error) => {
                     tracing::warn!(chain = self.name, %error, "heads could not be told to the ledger");
                     // Lost blocks are told again: forgetting them would leave payments on them unseen.
@@ -59,7 +67,8 @@ impl Follower {
             };
             lost_from = None;
             tokio::select! {
-                () = self.hint.wait(wait) => {}
+                () = self.hints.waits.wait(wait) => {}
+                () = self.hints.stands.wait(wait), if is_idle => {}
                 () = stop.wait() => {}
             }
         }

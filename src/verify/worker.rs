@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use self::commit::{Committer, Done};
 use super::asking;
 use super::decide::{self, Begun, Question, Rules};
-use super::follow::Follower;
+use super::follow::{Follower, Hints};
 use super::in_force::{self, InForce};
 use super::quorum::{self, Policy, Standing};
 use super::schedule::Moment;
@@ -24,7 +24,7 @@ use crate::ledger::{DueEvent, Ledger};
 use crate::model::EventId;
 use crate::screening::Current;
 use crate::screening::list::DenyList;
-use crate::task::{self, Stop, Wake, Wakes};
+use crate::task::{self, Stop, Wakes};
 use crate::telemetry::Metrics;
 
 mod commit;
@@ -111,7 +111,7 @@ impl Worker {
     pub fn new(parts: Parts) -> Self {
         let Parts { ledger, reader, evidence, config, in_force, deny, clock, metrics, wakes } = parts;
         let committer = Committer {
-            hints: config.chains.values().map(|active| (active.chain.chain_id, Wake::default())).collect(),
+            hints: config.chains.values().map(|active| (active.chain.chain_id, Hints::default())).collect(),
             ledger: Arc::clone(&ledger),
             evidence,
             config: Arc::clone(&config),
@@ -165,7 +165,7 @@ impl Worker {
                 in_force: self.in_force.clone(),
                 clock: self.clock.clone(),
                 wakes: self.wakes.clone(),
-                hint: self.committer.hints.get(&active.chain.chain_id).cloned().unwrap_or_default(),
+                hints: self.committer.hints.get(&active.chain.chain_id).cloned().unwrap_or_default(),
             };
             task::spawn("verify.follow", follower.run(stop.clone()))
         };

@@ -17,10 +17,11 @@ use crate::ledger::{
 };
 use crate::message::{self, Claimed, Head, MessageType, Rendered};
 use crate::model::{Code, EventState, ExpectationState};
-use crate::task::{self, Wake, Wakes};
+use crate::task::{self, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceCode;
 use crate::verify::decide::{Confirmation, Content, Decision, Moved, Recorded, Retracting};
+use crate::verify::follow::Hints;
 use crate::verify::schedule::{IN_ANY_CASE, Moment};
 
 /// What came of a write.
@@ -40,14 +41,15 @@ pub(super) struct Committer {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) wakes: Wakes,
-    /// Says to the follower of a chain, by EIP-155 id, that something waits for it.
-    pub(super) hints: BTreeMap<u64, Wake>,
+    /// For the follower of each chain, by EIP-155 id.
+    pub(super) hints: BTreeMap<u64, Hints>,
 }
 
 impl Committer {
     pub(super) async fn commit(&self, event: DueEvent, decision: Decision) -> Done {
         let (source, before) = (event.facts.source.clone(), event.code);
         let event_id = event.event_id;
+        let chain_id = decision.anchor().map(|anchor| anchor.chain_id);
         let written = match decision {
             Decision::Record(recorded) => self.record(&event, *recorded).await,
             Decision::Confirm(confirmation) => self.confirm(event, *confirmation).await,
@@ -56,6 +58,9 @@ impl Committer {
         };
         match written {
             Ok(Some(code)) => {
+                if let Some(hints) = chain_id.and_then(|chain_id| self.hints.get(&chain_id)) {
+                    hints.stands.wake();
+                }
                 // A wait that goes on is one verdict, however often it was looked at.
                 if before != Some(code) {
                     self.metrics.verdicts.get_or_create(&SourceCode::of(&source, code.as_str())).inc();
@@ -79,7 +84,7 @@ impl Committer {
         if let Some(hint) =
             recorded.anchor.and_then(|anchor| self.hints.get(&anchor.chain_id)).filter(|_| event.wait.is_none())
         {
-            hint.wake();
+            hint.waits.wake();
         }
         let verdict = RecordVerdict {
             event_id: event.event_id,

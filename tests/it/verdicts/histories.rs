@@ -139,8 +139,6 @@ async fn happens(seed: u64) {
         }
     }
     report(&story);
-    // A start looks at everything: what is asked here is where it ends, not how soon.
-    world = world.killed();
     ends_in_truth(&world, &delivery, fate, block.as_ref(), &story).await;
     let messages = told(&world);
     let types = retracted::types(&messages);

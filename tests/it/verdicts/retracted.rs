@@ -99,6 +99,23 @@ async fn a_forwarded_payment_that_leaves_the_chain_is_retracted_once_and_reinsta
     assert_eq!(world.expectation("order-1").await["status"], "paid");
 }
 
+/// Nothing waited for the chain before, so that its heads were looked at now and then only.
+#[tokio::test]
+async fn a_payment_that_is_deep_enough_when_it_is_announced_is_watched_from_then_on() {
+    let world = world().await;
+    world.expect("order-1", &world.terms(1, "12")).await;
+    let snapshot = call(&world, "evm_snapshot", json!([])).await;
+    let paid = pay(&world, 1, 12).await;
+    // Longer than a poll's heads count as fresh: its depth is seen by the first look.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let delivery = world.rn(&confirmed(1, hash_of(&paid), "12")).await;
+    heard(&world, &delivery, "payment.verified").await;
+    world.gateway.event_in(&delivery, "forwarded", "VERIFIED").await;
+    revert(&world, &snapshot).await;
+    world.net.mine(3).await.expect("mined");
+    heard(&world, &delivery, "payment.retracted").await;
+}
+
 #[tokio::test]
 async fn a_payment_that_fails_where_it_is_mined_again_is_retracted_as_reverted() {
     let world = world().await;
