@@ -10,7 +10,8 @@ use crate::app::{App, RunError, StartError};
 use crate::clock::Clock;
 use crate::intake::IntakeError;
 use crate::ledger::sqlite;
-use crate::{config, task, telemetry};
+use crate::task::{self, Stop};
+use crate::{config, telemetry};
 
 /// Arguments of `serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,13 +34,27 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let clock = Clock::system();
     telemetry::log::init(&loaded.config.telemetry, clock.clone())
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let app = Box::pin(App::build(loaded.config, clock, args.lock_wait)).await?;
+    // Heard before anything is opened: a stop that comes early is a stop, not a process killed half open.
+    let mut stop = on_signal()?;
+    let built = tokio::select! {
+        built = Box::pin(App::build(loaded.config, clock, args.lock_wait)) => built,
+        () = stop.wait() => {
+            tracing::info!("stopped before serving");
+            return Ok(());
+        }
+    };
+    let app = built?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         ingress = %app.public_address(),
         admin = %app.admin_address(),
         "serving"
     );
+    Ok(Box::pin(app.run(stop)).await?)
+}
+
+/// Says stop at the first SIGTERM or SIGINT. A second one is somebody in a hurry: what was acked is on disk.
+fn on_signal() -> std::io::Result<Stop> {
     let (switch, stop) = task::stop();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -49,14 +64,13 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
         switch.stop();
-        // A second signal is somebody in a hurry: what was acked is on disk.
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         std::process::exit(i32::from(Exit::Failed.code()));
     }));
-    Ok(Box::pin(app.run(stop)).await?)
+    Ok(stop)
 }
 
 impl From<StartError> for Failure {

@@ -103,6 +103,15 @@ async fn a_second_process_may_wait_for_the_first_to_end() {
     second.request_network(&invoice::processing(1, 2)).await.delivery_id();
 }
 
+#[tokio::test]
+async fn a_stop_before_it_serves_is_a_stop_in_order() {
+    let site = site();
+    let _first = site.start();
+    let second = site.begin();
+    second.says("waits for the data folder").await;
+    second.terminate().assert(0, &["stopped before serving"]);
+}
+
 fn remove_ledger(site: &Site) {
     for ending in ["", "-wal", "-shm"] {
         let path = site.data().join(format!("ledger.db{ending}"));

@@ -170,8 +170,7 @@ impl Gateway {
 
     /// SIGTERM, and waits for the drain.
     pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+        process::send("TERM", self.child.id());
         let status = self.wait();
         (status, self.log.text())
     }

@@ -22,6 +22,16 @@ impl Starting {
         self.log.says(words).await;
     }
 
+    /// SIGTERM before it listens, and how it ends.
+    pub(crate) fn terminate(mut self) -> Ended {
+        send("TERM", self.child.id());
+        let code = wait(&mut self.child);
+        drop(self.child.kill());
+        drop(self.child.wait());
+        let text = self.log.text();
+        Ended { code: code.unwrap_or_else(|| panic!("it goes on starting:\n{text}")), text }
+    }
+
     /// Waits until it listens.
     pub(crate) fn listens(self) -> Gateway {
         let Self { mut child, site, log } = self;
@@ -128,8 +138,7 @@ impl Gateway {
 
     /// Sends a signal, `TERM` or `INT`.
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
-        assert!(status.expect("kill runs").success());
+        send(name, self.pid());
     }
 
     /// Waits until the log holds these words.
@@ -146,6 +155,12 @@ impl Log {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// Sends a signal to a process.
+pub(super) fn send(signal: &str, process: u32) {
+    let status = Command::new("kill").args([format!("-{signal}"), process.to_string()]).status();
+    assert!(status.expect("kill runs").success(), "no {signal} for {process}");
 }
 
 /// The exit code, once it ended; none when it did not.
