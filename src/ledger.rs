@@ -162,6 +162,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records what came of an attempt and what is due next.
     fn record_attempt(&self, result: RecordAttempt) -> Answer<'_, ()>;
 
+    /// Makes what waits out a backoff due now, except where the backend asked for the wait (an attempt's outcome
+    /// `retry_after`). Says how many; a bounded number a call. For a destination that is back.
+    fn hasten(&self, destination: &str, now_us: i64) -> Answer<'_, u64>;
+
     /// Makes attempts that a crash left open due again. Once, at start.
     fn recover_attempts(&self, now_us: i64) -> Answer<'_, u64>;
 

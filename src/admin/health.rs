@@ -122,6 +122,10 @@ fn show_pauses(api: &Api, pauses: &[Pause]) {
         PauseTarget::Source(name) => Some(name),
         PauseTarget::Forwarding | PauseTarget::Destination(_) => None,
     });
+    for name in api.config.destinations.keys() {
+        let gauge = api.metrics.destination_paused.get_or_create(&Destination::of(name));
+        gauge.set(is_paused(&PauseTarget::Destination(name.clone())));
+    }
     api.metrics.source_paused.clear();
     for name in api.config.sources.iter().map(|source| &source.name).chain(paused) {
         let gauge = api.metrics.source_paused.get_or_create(&Source::of(name));

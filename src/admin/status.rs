@@ -15,7 +15,7 @@ use super::problem::{Answer, ok};
 use super::{Api, view};
 use crate::ledger::Filter;
 use crate::task;
-use crate::telemetry::metrics::Source;
+use crate::telemetry::metrics::{Destination, Source};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,6 +83,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Params(query): 
         "integrity": integrity(&api).await,
         "disk": disk(&api, query.disk).await,
         "sources": sources(&api, &caller, now).await,
+        "destinations": destinations(&api),
         "pauses": pauses(&api, &caller).await,
         "outbox": stats.map_or(Value::Null, |stats| count(stats.outbox_due).into()),
         "jobs_running": api.jobs.list().iter().filter(|job| job.finished_us.is_none()).count(),
@@ -103,6 +104,18 @@ async fn integrity(api: &Api) -> Integrity {
 async fn cursor_lag(api: &Api, head: u64) -> Option<u64> {
     let cursor = api.ledger.cursor().await.ok()?;
     Some(head.saturating_sub(cursor.map_or(0, |cursor| cursor.seq)))
+}
+
+/// Where messages go, and whether they are taken there.
+fn destinations(api: &Api) -> Vec<Value> {
+    let serves = api.started_us.is_some();
+    let shown = api.config.destinations.values().map(|to| {
+        let open = api.metrics.forward_breaker_open.get_or_create(&Destination::of(&to.name)).get() != 0;
+        // Only a running gateway has tried.
+        let breaker = (serves && to.url.is_some()).then_some(if open { "open" } else { "closed" });
+        json!({"name": to.name, "pushed": to.url.is_some(), "breaker": breaker})
+    });
+    shown.collect()
 }
 
 /// What is paused; none when the ledger does not answer.

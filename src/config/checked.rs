@@ -331,10 +331,23 @@ pub struct Destination {
     pub backoff_first: Duration,
     /// Longest wait.
     pub backoff_max: Duration,
+    /// When it is left alone.
+    pub breaker: Breaker,
     /// After this a message is dead.
     pub max_age: Duration,
     /// Status codes beside 2xx that mean taken.
     pub accept: Vec<u16>,
     /// Loopback and private addresses may be posted to.
     pub allow_private: bool,
+}
+
+/// When a destination is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Lanes that fail, with nothing taken between them.
+    pub failures: usize,
+    /// Wait before the first probe.
+    pub first: Duration,
+    /// Longest wait between probes.
+    pub max: Duration,
 }

@@ -103,6 +103,7 @@ fn the_defaults_are_those_of_the_contract() {
     let to = &config.destinations["default"];
     assert_eq!((to.timeout, to.concurrency, to.rate), (Duration::from_secs(15), 64, None));
     assert_eq!((to.backoff_first, to.backoff_max), (Duration::from_secs(1), Duration::from_secs(300)));
+    assert_eq!((to.breaker.failures, to.breaker.first.as_secs(), to.breaker.max.as_secs()), (5, 1, 30));
     assert_eq!((to.max_age, to.allow_private), (Duration::from_secs(7 * 86_400), false));
     assert!(config.include_claimed);
     let base = &config.chains["base"];

@@ -20,7 +20,7 @@ pub enum Class {
     Retry,
     /// Try again no earlier than this, as the backend asked.
     RetryAfter(Duration),
-    /// 410: the backend says this address is no more. Tried again slowly, with an alert.
+    /// 410: the backend says this address is no more. The destination is paused.
     Gone,
 }
 
@@ -32,6 +32,9 @@ pub struct Judged {
     /// What to do.
     pub class: Class,
 }
+
+/// The word of an attempt after which the backend asked to wait.
+const ASKED: &str = "retry_after";
 
 /// Judges an answer or a failure to get one. `retry_after` is that header's text, when there was one; `accept` are
 /// the statuses beside 2xx that mean taken and win over every other reading.
@@ -50,7 +53,10 @@ pub fn classify(answer: Result<u16, SendError>, retry_after: Option<&str>, accep
         410 => Judged { outcome: "status", class: Class::Gone },
         429 | 503 => {
             let asked = retry_after.and_then(|text| parse_retry_after(text, now));
-            Judged { outcome: "status", class: asked.map_or(Class::Retry, Class::RetryAfter) }
+            match asked {
+                Some(wait) => Judged { outcome: ASKED, class: Class::RetryAfter(wait) },
+                None => Judged { outcome: "status", class: Class::Retry },
+            }
         }
         _ => Judged { outcome: "status", class: Class::Retry },
     }

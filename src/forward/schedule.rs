@@ -3,9 +3,9 @@
 //! Exponential backoff with full jitter: the wait is drawn evenly from zero to a bound that doubles from `first` to
 //! `max`, so that the retries of an outage do not come back in step.
 //!
-//! `max_age` must not make an outage fatal. Until there is a breaker to stop that clock, a message is given up only
-//! if it is older than `max_age` **and** other lanes of the same destination got through since its own last failure:
-//! the backend is well and does not want this one. While nothing gets through, everything waits, however old.
+//! `max_age` must not make an outage fatal. Its clock stands still while the breaker is open or forwarding is paused, and
+//! a message is given up only if it is older than `max_age` **and** other lanes of the same destination got through since
+//! its own last failure: the backend is well and does not want this one. While nothing gets through, everything waits.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub enum Others {
 /// A message whose attempt just ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
-    /// What its patience is counted from: when it was made due, or resumed.
+    /// What its patience is counted from: when it was made due or resumed, later by every outage since.
     pub created_us: i64,
     /// When the attempt ended.
     pub now_us: i64,

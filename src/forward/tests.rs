@@ -1,10 +1,12 @@
 //! Decisions by table, and the worker over real sockets.
 
+mod breaker;
 mod classify;
 mod failures;
 mod guard;
 mod lanes;
 mod ledger;
+mod outage;
 #[path = "../../tests/it/support/receiver.rs"]
 mod receiver;
 mod schedule;

@@ -9,12 +9,13 @@ mod dispatch;
 mod others;
 mod pace;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::breaker::Outages;
 use super::client::{Client, ClientError};
 use super::schedule::Policy;
 use super::signing::Signer;
@@ -66,6 +67,14 @@ struct Line {
     accept: Vec<u16>,
     anchor_age_us: i64,
     others: Others,
+    /// When it was left alone.
+    outages: Mutex<Outages>,
+}
+
+impl Line {
+    fn outages(&self) -> MutexGuard<'_, Outages> {
+        self.outages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Stage 4, all destinations.
@@ -109,6 +118,7 @@ impl Worker {
                 accept: destination.accept.clone(),
                 anchor_age_us,
                 others: Others::default(),
+                outages: Mutex::default(),
             };
             lines.push((Arc::new(line), destination.clone()));
         }

@@ -197,6 +197,11 @@ impl Ledger for Sqlite {
         self.write(move |conn| attempts::record(conn, &result))
     }
 
+    fn hasten(&self, destination: &str, now_us: i64) -> Answer<'_, u64> {
+        let destination = destination.to_owned();
+        self.write(move |conn| attempts::hasten(conn, &destination, now_us))
+    }
+
     fn recover_attempts(&self, now_us: i64) -> Answer<'_, u64> {
         self.write(move |conn| attempts::recover(conn, now_us))
     }

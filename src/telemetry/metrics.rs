@@ -84,6 +84,10 @@ pub struct Inner {
     pub forward_attempts: Family<DestinationOutcome, Counter>,
     /// `_forward_duration_seconds`
     pub forward: Histogram,
+    /// `_forward_breaker_open{destination}`: 1 while nothing but probes is sent there.
+    pub forward_breaker_open: Family<Destination, Gauge>,
+    /// `_destination_paused{destination}`: 1 while an operator, or a 410, holds what goes there.
+    pub destination_paused: Family<Destination, Gauge>,
     /// `_source_last_verified_timestamp_seconds{source}`
     pub source_last_verified: Family<Source, Gauge>,
     /// `_source_signature_failures_since_verified{source}`
@@ -174,6 +178,8 @@ impl Metrics {
             outbox_due: Family::default(),
             forward_attempts: Family::default(),
             forward: seconds(),
+            forward_breaker_open: Family::default(),
+            destination_paused: Family::default(),
             source_last_verified: Family::default(),
             source_failures: Family::default(),
             old_secret_matches: Family::default(),
@@ -252,6 +258,8 @@ impl Inner {
         r.register("outbox_due", "Messages not yet delivered", self.outbox_due.clone());
         r.register("forward_attempts", "Attempts to forward", self.forward_attempts.clone());
         r.register_with_unit("forward_duration", "One attempt to forward", Unit::Seconds, self.forward.clone());
+        r.register("forward_breaker_open", "Nothing but probes is sent", self.forward_breaker_open.clone());
+        r.register("destination_paused", "Nothing is sent to it", self.destination_paused.clone());
         r.register_with_unit(
             "source_last_verified_timestamp",
             "Last rightly signed delivery",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::size;
-use crate::config::checked::Destination;
+use crate::config::checked::{Breaker, Destination};
 use crate::config::raw::{File, forward};
 use crate::config::read::Reader;
 
@@ -27,6 +27,11 @@ fn destination(name: &str, raw: &forward::Destination, reader: &mut Reader<'_>) 
             format!("expected at least backoff.first, {:?}; found {:?}", raw.backoff.first.0, raw.backoff.max.0);
         reader.problem(&format!("{at}.backoff.max"), message, "raise max, or lower first");
     }
+    if raw.breaker.max.0 < raw.breaker.first.0 {
+        let message =
+            format!("expected at least breaker.first, {:?}; found {:?}", raw.breaker.first.0, raw.breaker.max.0);
+        reader.problem(&format!("{at}.breaker.max"), message, "raise max, or lower first");
+    }
     Destination {
         name: name.to_owned(),
         url: raw.url.as_ref().map(|url| url.0.to_string()),
@@ -37,6 +42,7 @@ fn destination(name: &str, raw: &forward::Destination, reader: &mut Reader<'_>) 
         rate: raw.rate.map(|rate| u32::try_from(rate.0).unwrap_or(u32::MAX)),
         backoff_first: raw.backoff.first.0,
         backoff_max: raw.backoff.max.0,
+        breaker: Breaker { failures: size(raw.breaker.failures.0), first: raw.breaker.first.0, max: raw.breaker.max.0 },
         max_age: raw.max_age.0,
         accept: raw.accept.iter().filter_map(|code| u16::try_from(code.0).ok()).collect(),
         allow_private: may_be_private(raw, reader),

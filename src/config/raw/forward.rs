@@ -31,6 +31,8 @@ section! {
         rate: optional Count<1, 100_000>;
         /// Waits after failures.
         backoff: table Backoff;
+        /// When the destination is left alone.
+        breaker: table Breaker;
         /// After this a message is dead until it is sent again by hand. An outage of all lanes does not count.
         max_age: default Span<MINUTE, { 90 * DAY }> = "7d";
         /// Status codes beside 2xx that mean taken.
@@ -45,6 +47,16 @@ section! {
         first: default Span<10, HOUR> = "1s";
         /// Longest wait.
         max: default Span<100, DAY> = "5m";
+    }
+
+    /// `[forward.breaker]`
+    struct Breaker {
+        /// Lanes that fail one after the other, with nothing taken between them, until only single probes are sent.
+        failures: default Count<1, 1000> = 5;
+        /// Wait before the first probe; it doubles, and half of it is drawn.
+        first: default Span<100, HOUR> = "1s";
+        /// Longest wait between probes.
+        max: default Span<100, HOUR> = "30s";
     }
 
     /// What only `[forward]` says.

@@ -104,7 +104,7 @@ const UNKNOWN: &[Case] = &[
     Case(END, "[chains.base.finalty]", "chains.base.finalty", &["did you mean \"chains.base.finality\""]),
     // Keys that later versions bring are no exception: accepted and ignored would be worse than refused.
     Case(END, "[ingress.tls]\ncert = \"x\"", "ingress.tls", &["known keys", "tollgate.example.toml"]),
-    Case(END, "breaker = 3", "forward.breaker", &["known keys"]),
+    Case(END, "braker = 3", "forward.braker", &["known keys"]),
     Case(END, "[verification]\nhurry = \"1\"", "verification.hurry", &["known keys"]),
 ];
 

@@ -46,6 +46,7 @@ struct State {
     results: Vec<RecordAttempt>,
     looks: u64,
     checks_asked: u64,
+    pauses: Vec<(PauseTarget, bool)>,
 }
 
 /// See the module. A lane `x@second` goes to the destination `second`, any other to `default`.
@@ -93,6 +94,10 @@ impl Script {
 
     pub(super) fn looks(&self) -> u64 {
         self.state().looks
+    }
+
+    pub(super) fn pauses(&self) -> Vec<(PauseTarget, bool)> {
+        self.state().pauses.clone()
     }
 
     pub(super) fn checks_asked(&self) -> u64 {
@@ -178,6 +183,33 @@ impl Ledger for Script {
             state.messages[place].attempts += 1;
             state.results.push(result);
             Ok(())
+        })
+    }
+
+    fn hasten(&self, destination: &str, now_us: i64) -> Answer<'_, u64> {
+        self.answer(|state| {
+            let State { messages, stands, results, .. } = state;
+            let mut hastened = 0;
+            for message in
+                messages.iter().filter(|one| one.lane.split_once('@').map_or("default", |(_, to)| to) == destination)
+            {
+                let last = results.iter().rev().find(|result| result.webhook_id == message.webhook_id);
+                if last.is_some_and(|last| last.outcome != "retry_after")
+                    && let Some(Stands::Due { due_us }) = stands.get_mut(&message.webhook_id)
+                    && *due_us > now_us
+                {
+                    *due_us = now_us;
+                    hastened += 1;
+                }
+            }
+            Ok(hastened)
+        })
+    }
+
+    fn set_pause(&self, target: PauseTarget, paused: bool, _: Who, _: i64) -> Answer<'_, bool> {
+        self.answer(|state| {
+            state.pauses.push((target, paused));
+            Ok(true)
         })
     }
 
@@ -270,10 +302,6 @@ impl Ledger for Script {
     }
 
     fn feed(&self, _: FeedRead) -> Answer<'_, FeedPage> {
-        not_here()
-    }
-
-    fn set_pause(&self, _: PauseTarget, _: bool, _: Who, _: i64) -> Answer<'_, bool> {
         not_here()
     }
 

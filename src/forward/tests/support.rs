@@ -13,8 +13,8 @@ use super::ledger::{Script, Stands};
 use super::receiver::Receiver;
 use crate::clock::Clock;
 use crate::config::{
-    Admin, Config, Destination, Evidence, Ingress, Ledger as LedgerConfig, Secret, Shutdown, Telemetry, Verification,
-    Watermarks,
+    Admin, Breaker, Config, Destination, Evidence, Ingress, Ledger as LedgerConfig, Secret, Shutdown, Telemetry,
+    Verification, Watermarks,
 };
 use crate::forward::Worker;
 use crate::ledger::{DueMessage, EventFacts, RecordAttempt};
@@ -40,6 +40,8 @@ pub(super) fn destination(url: &str) -> Destination {
         rate: None,
         backoff_first: Duration::from_millis(10),
         backoff_max: Duration::from_millis(40),
+        // Out of the way of tests that fail on purpose.
+        breaker: Breaker { failures: 1000, first: Duration::from_millis(20), max: Duration::from_millis(40) },
         max_age: Duration::from_secs(7 * 86_400),
         accept: Vec::new(),
         allow_private: true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::receiver::{Answer, Gate, Receiver, signature};
 use super::support::{Bench, OLD_SECRET, SECRET, destination, id, message, outcomes, receiver, script, start};
 use crate::config::Secret;
-use crate::ledger::Next;
+use crate::ledger::{Next, PauseTarget};
 use crate::telemetry::metrics::DestinationOutcome;
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn retries_carry_the_same_id_and_bytes_and_every_attempt_is_on_record() {
     // The receiver itself fails on other bytes under the same id.
     assert!(all.iter().all(|one| one.webhook_id == id(1).to_string()));
     let results = bench.stop().await;
-    assert_eq!(outcomes(&results), ["status", "status", "io", "status", "status", "ok"]);
+    assert_eq!(outcomes(&results), ["status", "retry_after", "io", "status", "status", "ok"]);
     let statuses: Vec<_> = results.iter().map(|result| result.status).collect();
     assert_eq!(statuses, [Some(500), Some(429), None, Some(503), Some(404), Some(200)]);
     assert_eq!(results[1].response, "slow down");
@@ -142,15 +142,15 @@ async fn an_accepted_status_means_taken() {
 }
 
 #[tokio::test]
-async fn gone_is_counted_apart_and_tried_again_late() {
+async fn gone_is_counted_apart_and_pauses_the_destination() {
     let receiver = receiver();
     receiver.script([Answer::Status(410)]);
     let bench = Bench::start(destination(&receiver.url()), script([message(1, "a")]));
     bench.until("a result", |ledger| ledger.results().len() == 1).await;
     let gone = bench.metrics.forward_attempts.get_or_create(&DestinationOutcome::of("default", "gone")).get();
-    let Next::Retry { due_us } = bench.ledger.results()[0].next else { panic!("no retry") };
     assert_eq!(gone, 1);
-    assert!(due_us - start().as_microsecond() >= 40_000, "no sooner than the longest backoff");
+    assert_eq!(bench.ledger.pauses(), [(PauseTarget::Destination("default".into()), true)]);
+    assert!(matches!(bench.ledger.results()[0].next, Next::Retry { .. }), "it waits, it is not lost");
     bench.stop().await;
 }
 

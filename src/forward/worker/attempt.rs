@@ -6,12 +6,27 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{LEDGER_PAUSE, Line};
+use crate::forward::breaker::{Heard, Permit};
 use crate::forward::classify::{Class, Judged, classify};
 use crate::forward::client::{Reply, SendError};
 use crate::forward::schedule::{self, Tried};
-use crate::ledger::{DueMessage, Intent, Next, RecordAttempt, RecordIntent};
+use crate::ledger::{DueMessage, Intent, Next, PauseTarget, RecordAttempt, RecordIntent, Who};
 use crate::task::Stop;
 use crate::telemetry::metrics::{DestinationOutcome, observe};
+
+/// An attempt's end.
+pub(super) struct Ended {
+    /// For its lane.
+    pub(super) end: End,
+    /// For the destination.
+    pub(super) heard: Heard,
+}
+
+impl Ended {
+    const fn unsent(end: End) -> Self {
+        Self { end, heard: Heard::Nothing }
+    }
+}
 
 /// How an attempt ended, for its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +46,8 @@ pub(super) enum End {
     LedgerDown,
 }
 
-/// Makes one attempt.
-pub(super) async fn run(line: &Line, mut message: DueMessage, stop: &mut Stop) -> End {
+/// Makes one attempt. A failed probe is due again at once: the breaker paces it.
+pub(super) async fn run(line: &Line, mut message: DueMessage, permit: Permit, stop: &mut Stop) -> Ended {
     let now = line.clock.now();
     let attempt_id = new_id(now);
     let now_us = now.as_microsecond();
@@ -47,33 +62,68 @@ pub(super) async fn run(line: &Line, mut message: DueMessage, stop: &mut Stop) -
         Ok(Intent::Go) => {}
         Ok(Intent::AnchorStale) => {
             line.wakes.verify.wake();
-            return End::AnchorStale;
+            return Ended::unsent(End::AnchorStale);
         }
-        Ok(Intent::Paused) => return End::Paused,
+        Ok(Intent::Paused) => return Ended::unsent(End::Paused),
         Ok(Intent::Gone) => {
             line.others.forget(message.webhook_id);
-            return End::Finished;
+            return Ended::unsent(End::Finished);
         }
         Err(error) => {
             tracing::warn!(destination = line.name, %error, "nothing is sent while the ledger is down");
-            return End::LedgerDown;
+            return Ended::unsent(End::LedgerDown);
         }
     }
     let body = Bytes::from(std::mem::take(&mut message.body));
-    let result = send(line, &message, body, attempt_id).await;
+    let (class, result) = send(line, &message, permit, body, attempt_id).await;
     let next = result.next;
+    let heard = match class {
+        Class::Delivered => Heard::Taken,
+        Class::RetryAfter(asked) => Heard::Failed(Some(asked)),
+        Class::Retry | Class::Gone => Heard::Failed(None),
+    };
+    if class == Class::Gone {
+        pause(line).await;
+    }
     if !record(line, result, stop).await {
         // Left open: the next start makes it due again, and the backend drops the repeat by its id.
-        return End::LedgerDown;
+        return Ended { end: End::LedgerDown, heard };
     }
-    match next {
+    let end = match next {
         Next::Delivered | Next::Dead => End::Finished,
         Next::Retry { due_us } => End::Retry { due_us },
+    };
+    Ended { end, heard }
+}
+
+/// Nothing more goes to an address that says it is no more, until an operator has looked. When the ledger does not take
+/// the pause, the next attempt hears 410 again.
+async fn pause(line: &Line) {
+    let by = Who {
+        name: "tollgate".to_owned(),
+        from: "forwarding".to_owned(),
+        reason: Some("the backend answered 410 Gone".to_owned()),
+    };
+    let target = PauseTarget::Destination(line.name.clone());
+    match line.ledger.set_pause(target, true, by, line.clock.now().as_microsecond()).await {
+        Ok(true) => tracing::error!(
+            destination = line.name,
+            to = line.client.shown(),
+            "paused: the backend answers 410, this address takes no more; correct its url, then resume the destination"
+        ),
+        Ok(false) => {}
+        Err(error) => tracing::error!(destination = line.name, %error, "could not be paused after a 410"),
     }
 }
 
 /// Posts, judges and measures.
-async fn send(line: &Line, message: &DueMessage, body: Bytes, attempt_id: Uuid) -> RecordAttempt {
+async fn send(
+    line: &Line,
+    message: &DueMessage,
+    permit: Permit,
+    body: Bytes,
+    attempt_id: Uuid,
+) -> (Class, RecordAttempt) {
     let began = Instant::now();
     let answer = match line.signer.headers(message.webhook_id, line.clock.now(), &body) {
         Ok(headers) => line.client.post(headers, body).await,
@@ -89,11 +139,11 @@ async fn send(line: &Line, message: &DueMessage, body: Bytes, attempt_id: Uuid) 
         Err(error) => (Err(error), None, String::new()),
     };
     let judged = classify(status, retry_after.as_deref(), &line.accept, now);
-    let next = decide(line, message, judged.class, now.as_microsecond());
+    let next = decide(line, message, permit, judged.class, now.as_microsecond());
     observe(&line.metrics.forward, took);
     line.metrics.forward_attempts.get_or_create(&DestinationOutcome::of(&line.name, label(judged))).inc();
     tell(line, message, judged, status.ok(), next);
-    RecordAttempt {
+    let result = RecordAttempt {
         webhook_id: message.webhook_id,
         destination: line.name.clone(),
         attempt_id,
@@ -103,18 +153,24 @@ async fn send(line: &Line, message: &DueMessage, body: Bytes, attempt_id: Uuid) 
         latency_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         response,
         next,
-    }
+    };
+    (judged.class, result)
 }
 
-fn decide(line: &Line, message: &DueMessage, class: Class, now_us: i64) -> Next {
+fn decide(line: &Line, message: &DueMessage, permit: Permit, class: Class, now_us: i64) -> Next {
     let id = message.webhook_id;
-    let others = if class != Class::Delivered && line.policy.is_old(message.patient_since_us, now_us) {
+    let since_us = message.patient_since_us;
+    let since_us = since_us.saturating_add(line.outages().within(since_us, now_us));
+    let others = if class != Class::Delivered && line.policy.is_old(since_us, now_us) {
         line.others.since_last_failure(id)
     } else {
         schedule::Others::AreSilent
     };
-    let tried = Tried { created_us: message.patient_since_us, now_us, attempts_before: message.attempts, others };
-    let next = schedule::after(&line.policy, class, &tried, rand::random());
+    let tried = Tried { created_us: since_us, now_us, attempts_before: message.attempts, others };
+    let next = match schedule::after(&line.policy, class, &tried, rand::random()) {
+        Next::Retry { .. } if permit == Permit::Probe && class == Class::Retry => Next::Retry { due_us: now_us },
+        next => next,
+    };
     match next {
         Next::Delivered => line.others.got_through(id),
         Next::Dead => line.others.forget(id),
@@ -135,9 +191,6 @@ fn tell(line: &Line, message: &DueMessage, judged: Judged, status: Option<u16>, 
     let (webhook_id, event_id) = (message.webhook_id, message.webhook_id.event);
     let (destination, to, outcome) = (&line.name, line.client.shown(), judged.outcome);
     let attempt = message.attempts.saturating_add(1);
-    if judged.class == Class::Gone {
-        tracing::error!(%webhook_id, %event_id, destination, to, "the backend answers 410: this address takes no more");
-    }
     match next {
         Next::Delivered => tracing::debug!(%webhook_id, %event_id, destination, attempt, "delivered"),
         Next::Retry { due_us } => {

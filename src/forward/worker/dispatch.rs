@@ -15,12 +15,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{self, End};
+use super::attempt::{self, End, Ended};
 use super::pace::Pace;
 use super::{LEDGER_PAUSE, LONG, Line};
 use crate::config::Destination;
+use crate::forward::breaker::{Breaker, Change, Heard, Permit};
 use crate::ledger::{DueMessage, LedgerError};
 use crate::task::{self, Stop, Wake};
+use crate::telemetry::metrics;
 
 /// Messages of one look: twice the slots, within these bounds. A message may be a megabyte, and this many are held.
 const LOOK: (usize, usize) = (16, 256);
@@ -57,8 +59,9 @@ enum Lane {
 /// An attempt's end, as the dispatcher hears it.
 struct Report {
     lane: String,
+    permit: Permit,
     /// None when the attempt panicked.
-    end: Option<End>,
+    ended: Option<Ended>,
 }
 
 /// Reports when dropped, so that a panicking attempt reports too.
@@ -83,6 +86,9 @@ pub(super) struct Dispatch {
     line: Arc<Line>,
     wake: Wake,
     slots: usize,
+    breaker: Breaker,
+    /// What the breaker measures time from.
+    began: Instant,
     pace: Option<Pace>,
     ready: VecDeque<DueMessage>,
     lanes: HashMap<String, Lane>,
@@ -103,10 +109,13 @@ pub(super) struct Dispatch {
 impl Dispatch {
     pub(super) fn new(line: Arc<Line>, destination: &Destination, wake: Wake) -> Self {
         let (slots, now) = (destination.concurrency.max(1), Instant::now());
+        show(&line, false);
         Self {
             line,
             wake,
             slots,
+            breaker: Breaker::new(destination.breaker, slots, Duration::ZERO),
+            began: now,
             pace: destination.rate.map(|rate| Pace::new(rate, now)),
             ready: VecDeque::new(),
             lanes: HashMap::new(),
@@ -145,24 +154,34 @@ impl Dispatch {
 
     /// Starts attempts while there are slots, messages and leave to.
     fn launch(&mut self, now: Instant, stop: &Stop) {
-        while self.flying < self.slots && now >= self.held_until && !self.ready.is_empty() {
-            if !self.pace.as_mut().is_none_or(|pace| pace.take(now)) {
-                break;
+        while now >= self.held_until && !self.ready.is_empty() && self.pace.is_none_or(|pace| pace.opens(now) <= now) {
+            let Some(permit) = self.breaker.permit(now - self.began, self.flying) else { break };
+            let Some(message) = self.next_message(permit) else { break };
+            if let Some(pace) = &mut self.pace {
+                pace.take(now);
             }
-            let Some(message) = self.ready.pop_front() else { break };
             let lane = message.lane.clone();
             let (line, mut stop) = (Arc::clone(&self.line), stop.clone());
-            let report = Report { lane: lane.clone(), end: None };
+            let report = Report { lane: lane.clone(), permit, ended: None };
             let mut slot = Slot { report: Some(report), to: self.reports.0.clone() };
             let handle = task::spawn("forward-attempt", async move {
-                let end = attempt::run(&line, message, &mut stop).await;
+                let ended = attempt::run(&line, message, permit, &mut stop).await;
                 if let Some(report) = &mut slot.report {
-                    report.end = Some(end);
+                    report.ended = Some(ended);
                 }
             });
             self.flying += 1;
             self.lanes.insert(lane, Lane::Flying(handle));
         }
+    }
+
+    /// The first of those in hand. A probe is best made with what was tried least: what has failed often may be bad itself.
+    fn next_message(&mut self, permit: Permit) -> Option<DueMessage> {
+        let at = match permit {
+            Permit::Slot => 0,
+            Permit::Probe => (0..self.ready.len()).min_by_key(|at| self.ready.get(*at).map(|one| one.attempts))?,
+        };
+        self.ready.remove(at)
     }
 
     /// Starts a look, if one is due and its findings would be used.
@@ -222,7 +241,10 @@ impl Dispatch {
         if self.looking.is_some() {
             self.freed.insert(report.lane.clone());
         }
-        match report.end {
+        let heard = report.ended.as_ref().map_or(Heard::Nothing, |ended| ended.heard);
+        let change = self.breaker.ended(report.permit, &report.lane, heard, now - self.began, rand::random());
+        self.changed(change).await;
+        match report.ended.map(|ended| ended.end) {
             Some(End::Finished) => {
                 self.ledger_pause = LEDGER_PAUSE.0;
                 self.look_soon();
@@ -247,6 +269,30 @@ impl Dispatch {
                 }
             }
         }
+    }
+
+    /// Says what the breaker did, and makes what waited for its end due.
+    async fn changed(&mut self, change: Change) {
+        let (line, now_us) = (&self.line, self.line.clock.now().as_microsecond());
+        let (destination, to) = (&line.name, line.client.shown());
+        match change {
+            Change::None => return,
+            Change::Opened => {
+                line.outages().began(now_us);
+                tracing::error!(destination, to, "the backend takes nothing: left alone but for single probes");
+                show(line, true);
+            }
+            Change::Closed => {
+                line.outages().ended(now_us);
+                tracing::info!(destination, to, "the backend takes messages again: what waits is due");
+                show(line, false);
+            }
+        }
+        // Open, the breaker paces; closed, nothing has to wait. What is not made due now is due when its backoff ends.
+        if let Err(error) = line.ledger.hasten(destination, now_us).await {
+            tracing::warn!(destination, %error, "what waits goes on by its backoff");
+        }
+        self.look_soon();
     }
 
     /// The ledger does not take what we write or say what is due: empty hands and wait.
@@ -288,12 +334,19 @@ impl Dispatch {
         if let Some(Reverse(at)) = self.timers.peek() {
             next = next.min(*at);
         }
-        if self.flying < self.slots && !self.ready.is_empty() {
-            let opens = self.pace.map_or(now, |pace| pace.opens(now));
-            next = next.min(opens.max(self.held_until));
+        if !self.ready.is_empty()
+            && let Some(opens) = self.breaker.opens(now - self.began, self.flying)
+        {
+            let paced = self.pace.map_or(now, |pace| pace.opens(now));
+            next = next.min(paced.max(self.began + opens).max(self.held_until));
         }
         next
     }
+}
+
+fn show(line: &Line, open: bool) {
+    let label = metrics::Destination::of(&line.name);
+    line.metrics.forward_breaker_open.get_or_create(&label).set(i64::from(open));
 }
 
 /// The result of the look under way; pending when there is none.

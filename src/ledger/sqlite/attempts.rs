@@ -11,6 +11,17 @@ use crate::model::{Code, EventId, EventState, WebhookId};
 /// Bytes kept of a response.
 const RESPONSE_MAX: usize = 1024;
 
+/// Messages that are made due at once when a destination is back.
+const HASTENED_MAX: i64 = 10_000;
+
+/// The newest attempt is the one with the highest id of its time; times of one message never repeat.
+const HASTEN: &str = "UPDATE dispatches SET due_us = ?2 WHERE destination = ?1 AND seq IN (
+        SELECT d.seq FROM dispatches d INDEXED BY dispatch_ready
+        WHERE d.destination = ?1 AND d.state = 'due' AND d.head = 1 AND d.due_us > ?2
+            AND (SELECT a.outcome FROM attempts a WHERE a.seq = d.seq AND a.destination = d.destination
+                ORDER BY a.started_us DESC LIMIT 1) <> 'retry_after'
+        ORDER BY d.due_us LIMIT ?3)";
+
 /// Records an intent, if the message may be sent now.
 pub(super) fn intend(conn: &Connection, intent: &RecordIntent) -> Result<Intent, LedgerError> {
     let Some(found) = outbox::dispatch(conn, intent.webhook_id, &intent.destination)? else {
@@ -152,6 +163,12 @@ fn move_event(conn: &Connection, result: &RecordAttempt, seq: i64) -> Result<(),
     row.go(conn, to, row.code, result.now_us, &detail)?;
     outbox::watch_on(&mut row, result.now_us);
     row.save(conn)
+}
+
+/// Makes what waits out a backoff due. What is beyond the bound is due when its backoff ends.
+pub(super) fn hasten(conn: &Connection, destination: &str, now_us: i64) -> Result<u64, LedgerError> {
+    let hastened = conn.prepare_cached(HASTEN)?.execute((destination, now_us, HASTENED_MAX))?;
+    Ok(u64::try_from(hastened).unwrap_or(u64::MAX))
 }
 
 /// Makes attempts that a crash left open due again.

@@ -200,6 +200,7 @@ fn destination(name: &str, types: &[&str]) -> config::Destination {
         rate: None,
         backoff_first: Duration::from_secs(1),
         backoff_max: Duration::from_secs(300),
+        breaker: config::Breaker { failures: 5, first: Duration::from_secs(1), max: Duration::from_secs(30) },
         max_age: Duration::from_secs(604_800),
         accept: Vec::new(),
         allow_private: true,
