@@ -23,6 +23,8 @@ mod disk;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 #[expect(dead_code, reason = "the evidence log's own tests use the rest")]
 #[path = "../../evidence-store/tests/power/faulty.rs"]
 mod faulty;

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -32,7 +33,21 @@ pub(crate) enum Line {
     Good,
     /// The request goes through and the answer breaks off after so many bytes.
     Breaks(usize),
+    /// The connection is reset in the middle of the request.
+    Resets,
+    /// The request is read and nothing ever comes back.
+    Hangs,
+    /// The request goes through and the answer comes back byte by byte.
+    Trickles,
+    /// The request goes through; the answer is 200, promises more than it holds, and breaks off.
+    Lies,
 }
+
+/// Between two bytes of a slow answer.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A 2xx that dies.
+const LIE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\nthat is not";
 
 impl Chaos {
     /// A proxy that is down: connections are refused.
@@ -79,16 +94,48 @@ impl Chaos {
     }
 }
 
-async fn connect(mut client: TcpStream, target: SocketAddr, line: Line, broken: &AtomicUsize) -> std::io::Result<()> {
+/// Hands the request on; what came back.
+async fn pass(client: &mut TcpStream, target: SocketAddr) -> std::io::Result<Vec<u8>> {
     let mut server = TcpStream::connect(target).await?;
+    let mut chunk = vec![0; CHUNK];
+    let asked = client.read(&mut chunk).await?;
+    server.write_all(&chunk[..asked]).await?;
+    let answered = server.read(&mut chunk).await?;
+    chunk.truncate(answered);
+    Ok(chunk)
+}
+
+async fn connect(mut client: TcpStream, target: SocketAddr, line: Line, broken: &AtomicUsize) -> std::io::Result<()> {
     match line {
-        Line::Good => drop(tokio::io::copy_bidirectional(&mut client, &mut server).await?),
+        Line::Good => {
+            let mut server = TcpStream::connect(target).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+        }
+        Line::Resets => {
+            // What was sent and never read makes the kernel answer with a reset.
+            client.read_exact(&mut [0; 16]).await?;
+            broken.fetch_add(1, Ordering::SeqCst);
+        }
+        Line::Hangs => {
+            client.read_exact(&mut [0; 16]).await?;
+            broken.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        Line::Trickles => {
+            for byte in pass(&mut client, target).await? {
+                client.write_all(&[byte]).await?;
+                tokio::time::sleep(PAUSE).await;
+            }
+            broken.fetch_add(1, Ordering::SeqCst);
+        }
+        Line::Lies => {
+            drop(pass(&mut client, target).await?);
+            client.write_all(LIE).await?;
+            broken.fetch_add(1, Ordering::SeqCst);
+        }
         Line::Breaks(after) => {
-            let mut chunk = vec![0; CHUNK];
-            let asked = client.read(&mut chunk).await?;
-            server.write_all(&chunk[..asked]).await?;
-            let answered = server.read(&mut chunk).await?;
-            client.write_all(&chunk[..answered.min(after)]).await?;
+            let answer = pass(&mut client, target).await?;
+            client.write_all(&answer[..answer.len().min(after)]).await?;
             broken.fetch_add(1, Ordering::SeqCst);
         }
     }
