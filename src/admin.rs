@@ -137,6 +137,7 @@ impl Api {
             .route("/evidence/erase", post(keeping::erase))
             .route("/audit", get(audit::list))
             .route("/feed", get(feed::read))
+            .route("/feed/ack", post(feed::acknowledge))
             .route("/find", get(find::find))
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::show))

@@ -237,6 +237,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// it. It is not marked as delivered.
     fn feed(&self, read: FeedRead) -> Answer<'_, FeedPage>;
 
+    /// Marks messages that were handed out as delivered, in one transaction. Repeating it changes nothing.
+    fn acknowledge(&self, ack: FeedAck) -> Answer<'_, FeedAcked>;
+
     // ---- operating
 
     /// Pauses or resumes, and records who did in the same transaction. False when it was so already; nothing is

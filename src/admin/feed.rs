@@ -6,21 +6,26 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::Api;
 use super::auth::{Caller, May};
-use super::envelope::Params;
-use super::problem::{Answer, Problem, page_limit};
+use super::envelope::{Body, Params};
+use super::problem::{Answer, Problem, ok, page_limit};
 use crate::config;
-use crate::ledger::{FeedItem, FeedPage, FeedRead, LedgerIdentity};
+use crate::ledger::{FeedAck, FeedItem, FeedPage, FeedRead, LedgerIdentity};
 use crate::message::MessageType;
+use crate::model::WebhookId;
 
 /// The destination of those who name none.
 const DESTINATION: &str = "default";
 
 /// Longest that a request may wait for a message.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Most messages of one acknowledgement.
+const ACKS_MAX: usize = 500;
 
 /// How often a waiting request looks.
 const POLL: Duration = Duration::from_millis(250);
@@ -40,11 +45,7 @@ pub(super) struct Query {
 pub(super) async fn read(State(api): State<Api>, caller: Caller, Params(query): Params<Query>) -> Answer {
     caller.may(May::ReadFeed)?;
     let identity = api.ledger.identity().await?;
-    let destination = query.destination.unwrap_or_else(|| DESTINATION.to_owned());
-    // A folder that is looked at without its configuration knows no destination, and has no backend either.
-    if !api.config.destinations.contains_key(&destination) {
-        return Err(Problem::unknown(&format!("destination as {destination:?}; see [forward] in the configuration")));
-    }
+    let destination = destination(&api, query.destination)?;
     let wait = query.wait.map(|text| config::duration(&text)).transpose();
     let wait = wait.map_err(|error| Problem::bad_request(format!("?wait=: {error}")))?.unwrap_or_default();
     let after = query.after.map(|text| position(&text, identity)).transpose()?.unwrap_or_default();
@@ -73,6 +74,51 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, Params(query): 
         read.after = page.next;
         drop(tokio::time::timeout(POLL, stopping.wait()).await);
     }
+}
+
+/// A folder that is looked at without its configuration knows no destination, and has no backend either.
+fn destination(api: &Api, named: Option<String>) -> Result<String, Problem> {
+    let destination = named.unwrap_or_else(|| DESTINATION.to_owned());
+    if api.config.destinations.contains_key(&destination) {
+        return Ok(destination);
+    }
+    Err(Problem::unknown(&format!("destination as {destination:?}; see [forward] in the configuration")))
+}
+
+/// What the backend has stored.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ack {
+    webhook_ids: Vec<String>,
+    destination: Option<String>,
+}
+
+/// `POST /feed/ack`
+pub(super) async fn acknowledge(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
+    caller.may(May::ReadFeed)?;
+    let ack: Ack = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("expected {{\"webhook_ids\": [\"…\"]}}: {error}")))?;
+    if ack.webhook_ids.len() > ACKS_MAX {
+        return Err(Problem::bad_request(format!("at most {ACKS_MAX} webhook_ids at once")));
+    }
+    let ids = ack.webhook_ids.iter().map(|id| {
+        id.parse::<WebhookId>().map_err(|error| Problem::bad_request(format!("{id:?} is no webhook id: {error}")))
+    });
+    let ack = FeedAck {
+        webhook_ids: ids.collect::<Result<_, _>>()?,
+        destination: destination(&api, ack.destination)?,
+        sources: caller.sources.clone(),
+        now_us: api.clock.now().as_microsecond(),
+    };
+    let acked = api.ledger.acknowledge(ack).await?;
+    // Lanes go on.
+    api.wakes.forward.wake();
+    let shown = |ids: &[WebhookId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    ok(json!({
+        "delivered": shown(&acked.delivered),
+        "repeated": shown(&acked.repeated),
+        "refused": shown(&acked.refused),
+    }))
 }
 
 fn types(text: Option<&str>) -> Result<Vec<String>, Problem> {

@@ -154,6 +154,7 @@ macro_rules! suite {
             follow::rule_25_the_feed_is_in_commit_order_and_repeats_nothing
             follow::rule_19_what_the_feed_handed_out_counts_as_forwarded
             follow::a_superseded_message_is_not_in_the_feed
+            follow::rule_25_an_acknowledgement_delivers_what_was_handed_out
             operate::a_pause_of_everything_holds_everything_across_a_restart
             operate::a_pause_of_a_destination_holds_no_other
             operate::a_pause_of_a_source_holds_no_other

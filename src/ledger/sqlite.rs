@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::{
     Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, ChainEvidence, Change, ChangeTable, Committed,
     Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
-    FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
-    LedgerIdentity, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached, Reanchor,
-    Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor, ScanTarget,
-    Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
+    FeedAck, FeedAcked, FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger,
+    LedgerError, LedgerIdentity, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached,
+    Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor,
+    ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
 };
 use crate::clock::Clock;
 use crate::model::{EventId, WebhookId};
@@ -279,6 +279,10 @@ impl Ledger for Sqlite {
             let handed = self.write(move |conn| follow::feed(conn, &read, follow::Handing::OutAsSent)).await?;
             Ok(handed.0)
         })
+    }
+
+    fn acknowledge(&self, ack: FeedAck) -> Answer<'_, FeedAcked> {
+        self.write(move |conn| attempts::acknowledge(conn, &ack))
     }
 
     fn set_pause(&self, target: PauseTarget, paused: bool, by: Who, now_us: i64) -> Answer<'_, bool> {

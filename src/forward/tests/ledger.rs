@@ -9,10 +9,10 @@ use chain_config::TierSpec;
 use crate::ledger::{
     Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, ChainEvidence, Change, ChangeTable, Committed,
     Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
-    FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger, LedgerError,
-    LedgerIdentity, Next, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached,
-    Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor,
-    ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
+    FeedAck, FeedAcked, FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger,
+    LedgerError, LedgerIdentity, Next, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome,
+    Reached, Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch,
+    ScanCursor, ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -204,6 +204,10 @@ impl Ledger for Script {
             }
             Ok(hastened)
         })
+    }
+
+    fn acknowledge(&self, _: FeedAck) -> Answer<'_, FeedAcked> {
+        not_here()
     }
 
     fn set_pause(&self, target: PauseTarget, paused: bool, _: Who, _: i64) -> Answer<'_, bool> {

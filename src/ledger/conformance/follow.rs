@@ -187,3 +187,39 @@ pub(crate) async fn a_superseded_message_is_not_in_the_feed<R: Rig>(rig: R) {
     let page = feed(&*ledger, read_feed(page.next)).await;
     assert_eq!(page.items.iter().map(|item| item.webhook_id.state_version).collect::<Vec<_>>(), [2]);
 }
+
+pub(crate) async fn rule_25_an_acknowledgement_delivers_what_was_handed_out<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    let both = || plain("card", &["default", "second"]);
+    let mut later = event("m2", plain("card", &["default"]));
+    later.facts.lane = event("m1", both()).facts.lane;
+    log.take(&*ledger, vec![event("m1", both()), later]).await;
+    let ack = |names: &[&str], destination: &str| FeedAck {
+        destination: destination.to_owned(),
+        webhook_ids: names.iter().map(|name| first(name)).collect(),
+        sources: Vec::new(),
+        now_us: T0 + S,
+    };
+    let unread = ledger.acknowledge(ack(&["m1", "none"], "default")).await.expect("answered");
+    assert_eq!(unread.refused, [first("m1"), first("none")], "nobody was handed it");
+    assert_eq!(feed(&*ledger, read_feed(0)).await.items.len(), 2);
+    let foreign = FeedAck { sources: vec!["stripe".to_owned()], ..ack(&["m1"], "default") };
+    assert_eq!(ledger.acknowledge(foreign).await.expect("answered").refused, [first("m1")], "a token's limit");
+    let acked = ledger.acknowledge(ack(&["m1"], "default")).await.expect("answered");
+    assert_eq!(acked, FeedAcked { delivered: vec![first("m1")], ..FeedAcked::default() });
+    let again = ledger.acknowledge(ack(&["m1"], "default")).await.expect("answered");
+    assert_eq!(again, FeedAcked { repeated: vec![first("m1")], ..FeedAcked::default() });
+    let state = async |name: &str| ledger.event(id_of(name)).await.expect("read").expect("there").event.state;
+    assert_eq!(state("m1").await, EventState::Forwarding, "the other destination has it not");
+    let due: Vec<_> = messages(&*ledger, "default", T0 + S).await.into_iter().map(|one| one.webhook_id).collect();
+    assert_eq!(due, [first("m2")], "its lane goes on, and it is not pushed");
+    attempt(&*ledger, first("m1"), "second", T0 + S, Next::Delivered).await;
+    assert_eq!(state("m1").await, EventState::Settled);
+    // Acknowledged while an attempt is out: its result changes nothing.
+    let pushed = intent(first("m2"), "default", T0 + S);
+    assert_eq!(ledger.record_intent(pushed.clone()).await.expect("answered"), Intent::Go);
+    assert_eq!(ledger.acknowledge(ack(&["m2"], "default")).await.expect("answered").delivered, [first("m2")]);
+    ledger.record_attempt(result(&pushed, Next::Retry { due_us: T0 })).await.expect("written");
+    assert_eq!(state("m2").await, EventState::Settled);
+    assert!(messages(&*ledger, "default", T0 + 3600 * S).await.is_empty());
+}

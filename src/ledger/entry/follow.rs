@@ -85,3 +85,27 @@ pub struct FeedItem {
     /// The bytes that push sends.
     pub body: Vec<u8>,
 }
+
+/// What a backend that pulls says it has.
+#[derive(Debug, Clone)]
+pub struct FeedAck {
+    /// Where it reads.
+    pub destination: String,
+    /// Messages that it has stored; at most 500 are looked at.
+    pub webhook_ids: Vec<WebhookId>,
+    /// Only of events of these sources; empty is all (a token's limit).
+    pub sources: Vec<String>,
+    /// When.
+    pub now_us: i64,
+}
+
+/// What became of an acknowledgement.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FeedAcked {
+    /// Messages that are delivered now and were not before.
+    pub delivered: Vec<WebhookId>,
+    /// Messages that were delivered already.
+    pub repeated: Vec<WebhookId>,
+    /// Messages that the destination was never handed, or that were given up or superseded.
+    pub refused: Vec<WebhookId>,
+}

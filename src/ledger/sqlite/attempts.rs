@@ -1,12 +1,15 @@
 //! Attempts: the intent before a byte leaves, the result after, and what a crash left between the two.
 
 use rusqlite::{Connection, OptionalExtension};
-use serde_json::json as object;
+use serde_json::{Value, json as object};
 
 use super::rows::{EventRow, Id, damaged};
 use super::{outbox, pauses};
-use crate::ledger::{Intent, LedgerError, Next, RecordAttempt, RecordIntent};
+use crate::ledger::{FeedAck, FeedAcked, Intent, LedgerError, Next, RecordAttempt, RecordIntent};
 use crate::model::{Code, EventId, EventState, WebhookId};
+
+/// Messages that one call acknowledges.
+const ACKS_MAX: usize = 500;
 
 /// Bytes kept of a response.
 const RESPONSE_MAX: usize = 1024;
@@ -126,43 +129,75 @@ pub(super) fn record(conn: &Connection, result: &RecordAttempt) -> Result<(), Le
         }
         Next::Delivered => {
             outbox::finish(conn, &result.destination, found.seq, "delivered", result.now_us)?;
-            move_event(conn, result, found.seq)
+            move_event(conn, result.webhook_id, EventState::Forwarded, &detail_of(result), found.seq, result.now_us)
         }
         Next::Dead => {
             outbox::finish(conn, &result.destination, found.seq, "dead", result.now_us)?;
-            move_event(conn, result, found.seq)
+            move_event(conn, result.webhook_id, EventState::Dead, &detail_of(result), found.seq, result.now_us)
         }
     }
 }
 
-/// The event follows its newest message: dead with its first dead dispatch, on its way once all are delivered.
-fn move_event(conn: &Connection, result: &RecordAttempt, seq: i64) -> Result<(), LedgerError> {
-    let mut row = EventRow::load(conn, result.webhook_id.event)?;
-    if row.state != EventState::Forwarding || row.state_version != result.webhook_id.state_version {
-        return Ok(());
-    }
-    let detail = object!({
+fn detail_of(result: &RecordAttempt) -> Value {
+    object!({
         "webhook_id": result.webhook_id.to_string(),
         "destination": result.destination,
         "attempt_id": result.attempt_id,
         "status": result.status,
-    });
-    let to = match result.next {
-        Next::Dead => EventState::Dead,
-        Next::Retry { .. } => return Ok(()),
-        Next::Delivered => {
-            let missing: i64 = conn
-                .prepare_cached("SELECT COUNT(*) FROM dispatches WHERE seq = ?1 AND state <> 'delivered'")?
-                .query_row([seq], |row| row.get(0))?;
-            if missing > 0 {
-                return Ok(());
-            }
-            outbox::after_delivery(&row)
+    })
+}
+
+/// The event follows its newest message: dead with its first dead dispatch, on its way once all are delivered.
+fn move_event(
+    conn: &Connection,
+    message: WebhookId,
+    end: EventState,
+    detail: &Value,
+    seq: i64,
+    now_us: i64,
+) -> Result<(), LedgerError> {
+    let mut row = EventRow::load(conn, message.event)?;
+    if row.state != EventState::Forwarding || row.state_version != message.state_version {
+        return Ok(());
+    }
+    let to = if end == EventState::Dead {
+        EventState::Dead
+    } else {
+        let missing: i64 = conn
+            .prepare_cached("SELECT COUNT(*) FROM dispatches WHERE seq = ?1 AND state <> 'delivered'")?
+            .query_row([seq], |row| row.get(0))?;
+        if missing > 0 {
+            return Ok(());
         }
+        outbox::after_delivery(&row)
     };
-    row.go(conn, to, row.code, result.now_us, &detail)?;
-    outbox::watch_on(&mut row, result.now_us);
+    row.go(conn, to, row.code, now_us, detail)?;
+    outbox::watch_on(&mut row, now_us);
     row.save(conn)
+}
+
+/// Ends what the backend has by the feed. One in flight ends too: its attempt's result changes nothing any more.
+pub(super) fn acknowledge(conn: &Connection, ack: &FeedAck) -> Result<FeedAcked, LedgerError> {
+    let mut acked = FeedAcked::default();
+    for id in ack.webhook_ids.iter().take(ACKS_MAX) {
+        let found = outbox::dispatch(conn, *id, &ack.destination)?;
+        let found = found.filter(|found| ack.sources.is_empty() || ack.sources.contains(&found.source));
+        match found {
+            Some(found) if found.state == "delivered" => acked.repeated.push(*id),
+            Some(found) if found.first_intent_us.is_some() && matches!(found.state.as_str(), "due" | "sending") => {
+                outbox::finish(conn, &ack.destination, found.seq, "delivered", ack.now_us)?;
+                let detail = object!({
+                    "webhook_id": id.to_string(),
+                    "destination": ack.destination,
+                    "acknowledged": true,
+                });
+                move_event(conn, *id, EventState::Forwarded, &detail, found.seq, ack.now_us)?;
+                acked.delivered.push(*id);
+            }
+            Some(_) | None => acked.refused.push(*id),
+        }
+    }
+    Ok(acked)
 }
 
 /// Makes what waits out a backoff due. What is beyond the bound is due when its backoff ends.

@@ -127,10 +127,30 @@ async fn a_backend_that_pulls_gets_everything_once_in_order() {
     for query in ["after=7", "after=x.y.z", "types=payment", "wait=soon"] {
         refused(&get(&gateway, &format!("/api/v1/feed?{query}"), BACKEND_TOKEN).await, 400, "BAD_REQUEST");
     }
+    acknowledges(&gateway).await;
     let mut parts: Vec<&str> = cursors[0].split('.').collect();
     parts[1] = "1";
     let expired = get(&gateway, &format!("/api/v1/feed?after={}", parts.join(".")), BACKEND_TOKEN).await;
     refused(&expired, 410, "CURSOR_EXPIRED");
+}
+
+/// A backend that has stored what it was handed says so, and those events are done.
+async fn acknowledges(gateway: &Gateway) {
+    let feed = get(gateway, "/api/v1/feed", BACKEND_TOKEN).await.json();
+    let ids: Vec<_> = feed["data"]["items"].as_array().unwrap().iter().map(|item| item["webhook_id"].clone()).collect();
+    let path = "/api/v1/feed/ack";
+    let (one, stranger) = (ids[0].clone(), json!("00000000-0000-8000-8000-000000000000_1"));
+    let said = json!({"webhook_ids": [&one, &stranger]});
+    let acked = gateway.admin("POST", path, BACKEND_TOKEN, Some(&said)).await.json()["data"].clone();
+    assert_eq!(acked, json!({"delivered": [&one], "repeated": [], "refused": [&stranger]}));
+    let acked = gateway.admin("POST", path, BACKEND_TOKEN, Some(&json!({"webhook_ids": &ids}))).await.json();
+    assert_eq!((&acked["data"]["repeated"], &acked["data"]["delivered"]), (&json!([one]), &json!(ids[1..])));
+    let left = get(gateway, "/api/v1/events?state=forwarding", ADMIN_TOKEN).await.json();
+    assert_eq!(left["data"]["items"], json!([]));
+    refused(&gateway.admin("POST", path, VIEWER_TOKEN, Some(&said)).await, 403, "FORBIDDEN");
+    for wrong in [json!({}), json!({"webhook_ids": ["x"]}), json!({"webhook_ids": [], "cursor": "1"})] {
+        refused(&gateway.admin("POST", path, BACKEND_TOKEN, Some(&wrong)).await, 400, "BAD_REQUEST");
+    }
 }
 
 #[tokio::test]
