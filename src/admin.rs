@@ -23,6 +23,7 @@ use crate::task::{Stop, Wakes};
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
 
+mod attempts;
 mod audit;
 mod auth;
 mod backups;
@@ -34,6 +35,7 @@ mod evidence;
 mod expectations;
 mod feed;
 mod find;
+mod handling;
 mod health;
 mod jobs;
 mod keeping;
@@ -136,11 +138,14 @@ impl Api {
             .route("/evidence/release", post(keeping::release))
             .route("/evidence/erase", post(keeping::erase))
             .route("/audit", get(audit::list))
+            .route("/attempts", get(attempts::list))
             .route("/feed", get(feed::read))
             .route("/feed/ack", post(feed::acknowledge))
             .route("/find", get(find::find))
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::show))
+            .route("/events/{id}/explain", get(handling::explain))
+            .route("/events/{id}/{verb}", post(handling::handle))
             .route("/expectations", get(expectations::list))
             .route("/expectations/{id}", put(expectations::put).get(expectations::show).delete(expectations::cancel));
         Router::new()

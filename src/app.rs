@@ -27,7 +27,7 @@ use crate::telemetry::metrics::observe;
 use crate::verify::by_hand::ByHand;
 use crate::verify::in_force::InForce;
 use crate::watermark::Watermarks;
-use crate::{backup, forward, reconcile, screening, seal, verify};
+use crate::{backup, forward, reconcile, replay, screening, seal, verify};
 
 mod by_hand;
 mod error;
@@ -144,6 +144,16 @@ impl App {
         reconcile::Worker::new(ledger, nodes, config, in_force, clock, self.metrics.clone(), self.wakes.clone())
     }
 
+    fn replay(&self) -> replay::Worker {
+        let judge: Arc<ByHand> = Arc::clone(&self.by_hand);
+        replay::Worker::new(replay::Parts {
+            ledger: Arc::clone(&self.ledger),
+            judge,
+            clock: self.clock.clone(),
+            wakes: self.wakes.clone(),
+        })
+    }
+
     /// Where operators and the backend call.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
@@ -214,6 +224,7 @@ struct Running {
     reconcile: (StopSwitch, JoinHandle<()>),
     forward_stop: StopSwitch,
     forward: JoinHandle<()>,
+    replay: (StopSwitch, JoinHandle<()>),
     seal: (StopSwitch, JoinHandle<()>),
     jobs: Jobs,
     admin: (StopSwitch, Vec<JoinHandle<net::Drained>>),
@@ -224,7 +235,7 @@ impl Running {
         let grace = app.config.shutdown.grace;
         let (draining, drains) = task::stop();
         let jobs = Jobs::new(app.clock.clone());
-        let (retention, reconcile) = (app.retention(), app.reconcile());
+        let (retention, reconcile, replay) = (app.retention(), app.reconcile(), app.replay());
         let api = Api::new(admin::Parts {
             retention: retention.clone(),
             config: Arc::clone(&app.config),
@@ -284,6 +295,7 @@ impl Running {
             reconcile,
             forward_stop,
             forward,
+            replay: switched("replay", |stops| replay.run(stops)),
             seal,
             jobs,
             admin: (admin_stop, side),
@@ -302,12 +314,14 @@ impl Running {
         self.verify_stop.stop();
         self.reconcile.0.stop();
         self.forward_stop.stop();
+        self.replay.0.stop();
         if orderly {
             let stages = async {
                 drop(self.intake.await);
                 drop(self.verify.await);
                 drop(self.reconcile.1.await);
                 drop(self.forward.await);
+                drop(self.replay.1.await);
             };
             if tokio::time::timeout(STAGES_DRAIN_MAX, stages).await.is_err() {
                 tracing::warn!("stages were still busy; what they hold is on disk and is found at the next start");

@@ -2,15 +2,19 @@
 //!
 //! Exit codes are a contract (see [`Exit`]): scripts and supervisors tell a wrong configuration from a failed run.
 
+pub mod again;
 pub mod ask;
+pub mod attempts;
 pub mod audit;
 pub mod backup;
 pub mod chains;
 pub mod check;
+pub mod completions;
 pub mod deliveries;
 pub mod demo;
 pub mod events;
 pub mod evidence;
+pub mod expectations;
 pub mod filter;
 pub mod find;
 mod follow;
@@ -74,6 +78,10 @@ pub enum Command {
     Rejected(rejected::Args),
     /// Look at what deliveries became.
     Events(events::Args),
+    /// Look at what was sent and how it was answered.
+    Attempts(attempts::Args),
+    /// Look at what is expected; put and cancel it with the backend's token.
+    Expectations(expectations::Args),
     /// Look at payments, and judge a transaction by hand.
     Payments(payments::Args),
     /// Look at chains and their nodes, take them out of use, set how deep payments have to be.
@@ -88,12 +96,18 @@ pub enum Command {
     Backup(backup::Args),
     /// Make a gateway's data of a backup; it starts with forwarding paused.
     Restore(restore::Args),
+    /// Judge stored deliveries again, by today's chain and rules.
+    Replay(Box<again::ReplayArgs>),
+    /// Send stored messages again, without judging.
+    Resend(again::ResendArgs),
     /// Look at long work, and stop it.
     Jobs(jobs::Args),
     /// See who did what.
     Audit(audit::Args),
     /// Show how a gateway is.
     Status(status::Args),
+    /// Print completions for a shell.
+    Completions(completions::Args),
     /// Make and handle secrets.
     Secret(secret::Args),
     /// Print the version.
@@ -185,6 +199,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Deliveries(args) => Box::pin(deliveries::run(args)).await,
         Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Events(args) => Box::pin(events::run(args)).await,
+        Command::Attempts(args) => Box::pin(attempts::run(args)).await,
+        Command::Expectations(args) => Box::pin(expectations::run(args)).await,
         Command::Payments(args) => Box::pin(payments::run(args)).await,
         Command::Chains(args) => Box::pin(chains::run(args)).await,
         Command::Evidence(args) => Box::pin(evidence::run(args)).await,
@@ -192,8 +208,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Resume(args) => Box::pin(pause::run(args, false)).await,
         Command::Backup(args) => Box::pin(backup::run(args)).await,
         Command::Restore(args) => Box::pin(restore::run(args)).await,
+        Command::Replay(args) => Box::pin(again::replay(*args)).await,
+        Command::Resend(args) => Box::pin(again::resend(args)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
+        Command::Completions(args) => completions::run(args),
         Command::Secret(args) => secret::run(&args),
         Command::Version => Ok(print(concat!("tollgate ", env!("CARGO_PKG_VERSION"), "\n"))?),
     }

@@ -1,6 +1,7 @@
 //! Long work that operators start: what runs, how far it is, what came of it.
 //!
 //! In memory and bounded: one of a kind runs at a time, the last [`KEPT`] are remembered, nothing survives a restart.
+//! Work that has to outlive one, replays and resends, is the ledger's and is only named here.
 //! What a job did is written where it did it (the log, the ledger); what is kept here is for whoever watches. The work
 //! of each kind belongs to its subject; nothing here knows what it does.
 
@@ -35,6 +36,10 @@ pub enum JobKind {
     Archive,
     /// Brings deliveries back from an archive.
     Import,
+    /// Judges stored deliveries again; a job of the ledger.
+    Replay,
+    /// Sends stored messages again; a job of the ledger.
+    Resend,
 }
 
 impl JobKind {
@@ -47,6 +52,8 @@ impl JobKind {
             Self::Prune => "prune",
             Self::Archive => "archive",
             Self::Import => "import",
+            Self::Replay => "replay",
+            Self::Resend => "resend",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub mod entry;
+mod operations;
 mod sought;
 pub mod sqlite;
 pub mod state;
@@ -16,6 +17,7 @@ pub mod sums;
 mod conformance;
 
 pub use entry::*;
+pub use operations::{JOBS_KEPT, Operations};
 pub use sought::Sought;
 
 use chain_config::TierSpec;
@@ -56,7 +58,7 @@ pub enum LedgerError {
 ///   ascend in the order of their commits.
 /// - **Fails closed.** When the database does not answer, calls fail with [`LedgerError::Unavailable`] and work again
 ///   when it does. A caller that drops the future does not undo its call.
-pub trait Ledger: Send + Sync + 'static {
+pub trait Ledger: Operations {
     /// Which ledger this is. Never changes while it is open.
     fn identity(&self) -> Answer<'_, LedgerIdentity>;
 

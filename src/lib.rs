@@ -22,6 +22,8 @@
 //! | [`model`] | the words of the product as types |
 //! | [`backup`] | log, ledger and settings at one point, and back |
 //! | [`jobs`] | long work that operators start |
+//! | [`explain`] | why an event is where it is, in words |
+//! | [`replay`] | deliveries judged again, messages sent again: work that outlives a restart |
 //! | [`config`] | files and environment to one checked value |
 //! | [`admin`] | the operators' and the backend's HTTP API |
 //! | [`cli`] | one file a command |
@@ -41,6 +43,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod digest;
+pub mod explain;
 pub mod forward;
 pub mod ingress;
 pub mod intake;
@@ -52,6 +55,7 @@ pub mod net;
 pub mod provider;
 pub mod rebuild;
 pub mod reconcile;
+pub mod replay;
 pub mod retention;
 pub mod screening;
 pub mod seal;

@@ -9,9 +9,11 @@ mod body;
 mod claimed;
 mod render;
 mod retracted;
+mod revised;
 
 pub use render::{payment, provider_event};
 pub use retracted::retracted;
+pub use revised::revised;
 
 use alloy_primitives::{Address, B256, U256};
 use jiff::Timestamp;

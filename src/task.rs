@@ -53,6 +53,10 @@ pub struct Wakes {
     pub verify: Wake,
     /// For forwarding: messages may be due.
     pub forward: Wake,
+    /// A replay may have been started.
+    pub replay: Wake,
+    /// A resend may have been started.
+    pub resend: Wake,
 }
 
 /// Says "stop" once, to many.

@@ -81,6 +81,8 @@ pub(super) enum May {
     CheckPayments,
     /// Change how deep payments have to be.
     SetFinality,
+    /// Take back what a backend was told, by the rules and not by the chain.
+    Retract,
 }
 
 impl Caller {
@@ -140,7 +142,7 @@ const fn allows(role: Role, what: May) -> bool {
             Role::Backend | Role::Viewer | Role::Auditor => false,
             Role::Operator | Role::Admin => true,
         },
-        May::BackUp | May::Erase | May::ChangeEvidence | May::SetFinality => match role {
+        May::BackUp | May::Erase | May::ChangeEvidence | May::SetFinality | May::Retract => match role {
             Role::Backend | Role::Viewer | Role::Auditor | Role::Operator => false,
             Role::Admin => true,
         },
@@ -213,6 +215,7 @@ mod tests {
         assert!(allows(Role::Backend, May::ReadFeed) && !allows(Role::Auditor, May::ReadFeed));
         assert!(allows(Role::Admin, May::ChangeEvidence) && !allows(Role::Operator, May::ChangeEvidence));
         assert!(allows(Role::Admin, May::SetFinality) && !allows(Role::Operator, May::SetFinality));
+        assert!(allows(Role::Admin, May::Retract) && !allows(Role::Operator, May::Retract));
         assert!(allows(Role::Viewer, May::CheckPayments) && !allows(Role::Backend, May::CheckPayments));
         assert!(!allows(Role::Backend, May::ReadStatus) && allows(Role::Viewer, May::ReadJobs));
     }

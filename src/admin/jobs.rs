@@ -1,6 +1,6 @@
 //! Long work over HTTP: start, look, cancel.
 //!
-//! A kind is added in three places: its variant in [`JobKind`], its right in [`right`], its line in [`begin`]. The line
+//! A kind is added in three places: its variant in [`JobKind`], its right in [`right`], its line in [`start`]. The line
 //! calls the kind's own file, which reads its parameters and hands over the work:
 //!
 //! ```text
@@ -28,8 +28,9 @@ use super::envelope::{Body, Segments};
 use super::problem::{Answer, Problem, ok, page, success};
 use super::view;
 use crate::jobs::{Job, JobBusy, JobKind, Progress};
-use crate::ledger::AuditEntry;
+use crate::ledger::{AuditEntry, StoredJob};
 
+mod again;
 mod backup;
 mod lifetime;
 mod verify;
@@ -39,21 +40,13 @@ const fn right(kind: JobKind) -> May {
     match kind {
         JobKind::Verify => May::CheckEvidence,
         JobKind::Backup => May::BackUp,
-        JobKind::Archive => May::Operate,
+        JobKind::Archive | JobKind::Replay | JobKind::Resend => May::Operate,
         JobKind::Prune | JobKind::Import => May::ChangeEvidence,
     }
 }
 
-/// Hands the parameters to the kind's own file.
-fn begin(api: &Api, who: &Who, kind: JobKind, params: &Value) -> Result<Uuid, Problem> {
-    match kind {
-        JobKind::Verify => verify::begin(api, who, params),
-        JobKind::Backup => backup::begin(api, who, params),
-        JobKind::Prune => lifetime::begin(api, who, params),
-        JobKind::Archive => lifetime::begin_archive(api, who, params),
-        JobKind::Import => lifetime::begin_import(api, who, params),
-    }
-}
+/// Starts work of this process, in the kind's own file.
+type Begin = fn(&Api, &Who, &Value) -> Result<Uuid, Problem>;
 
 /// Reads the parameters and starts the work.
 fn run<P, W, F>(api: &Api, who: &Who, kind: JobKind, params: &Value, work: W) -> Result<Uuid, Problem>
@@ -101,10 +94,19 @@ pub(super) async fn start(State(api): State<Api>, caller: Caller, Body(body): Bo
         .map_err(|error| Problem::bad_request(format!("expected {{\"kind\": \"verify\", …}}: {error}")))?;
     caller.may(right(kind))?;
     caller.is_unlimited()?;
+    let begin: Begin = match kind {
+        JobKind::Replay => return again::replay(&api, &caller, params).await,
+        JobKind::Resend => return again::resend(&api, &caller, params).await,
+        JobKind::Verify => verify::begin,
+        JobKind::Backup => backup::begin,
+        JobKind::Prune => lifetime::begin,
+        JobKind::Archive => lifetime::begin_archive,
+        JobKind::Import => lifetime::begin_import,
+    };
     let (who, params) = (caller.who(), Value::Object(params));
     // Before it begins, so that nothing is done that nobody is named for; what is refused was tried.
     record(&api, &who, "job.start", kind.as_str(), None, Some(params.clone())).await?;
-    let id = begin(&api, &who, kind, &params)?;
+    let id = begin(&api, &who, &params)?;
     tracing::info!(token = who.name, from = who.from, job_id = %id, kind = kind.as_str(), "a job was started");
     let job = api.jobs.show(id).ok_or_else(|| Problem::unknown("job"))?;
     Ok(success(StatusCode::ACCEPTED, shown(&job)))
@@ -113,19 +115,36 @@ pub(super) async fn start(State(api): State<Api>, caller: Caller, Body(body): Bo
 /// `GET /jobs`: newest first, all that are remembered.
 pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer {
     caller.may(May::ReadJobs)?;
-    page(&api.jobs.list().iter().map(shown).collect::<Vec<_>>(), None)
+    let mut all: Vec<Listed> = api.jobs.list().iter().map(|job| (job.id, job.started_us, shown(job))).collect();
+    all.extend(api.ledger.stored_jobs().await?.iter().map(|job| (job.job_id, job.started_us, stored(job))));
+    all.sort_by_key(|(id, started_us, _)| std::cmp::Reverse((*started_us, *id)));
+    page(&all.into_iter().map(|(_, _, shown)| shown).collect::<Vec<_>>(), None)
 }
 
 /// `GET /jobs/{id}`
 pub(super) async fn show(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadJobs)?;
-    ok(shown(&found(&api, &id)?))
+    match found(&api, &id).await? {
+        Found::Here(job) => ok(shown(&job)),
+        Found::Stored(job) => ok(stored(&job)),
+    }
 }
 
 /// `POST /jobs/{id}/cancel`: the job as it is now; it stops at its next safe place.
 pub(super) async fn cancel(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer {
     caller.may(May::ReadJobs)?;
-    let job = found(&api, &id)?;
+    let job = match found(&api, &id).await? {
+        Found::Here(job) => job,
+        Found::Stored(job) => {
+            caller.may(May::Operate)?;
+            caller.is_unlimited()?;
+            let now_us = api.clock.now().as_microsecond();
+            let asked = api.ledger.cancel_job(job.job_id, caller.who().into(), now_us).await?;
+            api.wakes.replay.wake();
+            api.wakes.resend.wake();
+            return ok(stored(&asked.ok_or_else(|| Problem::unknown("job"))?));
+        }
+    };
     caller.may(right(job.kind))?;
     caller.is_unlimited()?;
     let who = caller.who();
@@ -157,16 +176,47 @@ async fn record(
     Ok(())
 }
 
+/// A job as it is listed: id, when it was begun, what is shown.
+type Listed = (Uuid, i64, Value);
+
+/// A job of this process, or of the ledger.
+enum Found {
+    Here(Box<Job>),
+    Stored(Box<StoredJob>),
+}
+
 /// By id, or by a beginning of it that is unique.
-fn found(api: &Api, text: &str) -> Result<Job, Problem> {
+async fn found(api: &Api, text: &str) -> Result<Found, Problem> {
     let wanted: String = text.to_ascii_lowercase().chars().filter(|c| *c != '-').collect();
-    let all = api.jobs.list();
-    let mut fits = all.into_iter().filter(|job| job.id.simple().to_string().starts_with(&wanted));
+    let begins = |id: Uuid| id.simple().to_string().starts_with(&wanted);
+    let here = api.jobs.list().into_iter().filter(|job| begins(job.id)).map(|job| Found::Here(Box::new(job)));
+    let kept = api.ledger.stored_jobs().await?.into_iter().filter(|job| begins(job.job_id));
+    let mut fits = here.chain(kept.map(|job| Found::Stored(Box::new(job))));
     match (fits.next(), fits.next()) {
         (Some(job), None) if !wanted.is_empty() => Ok(job),
         (Some(_), _) => Err(Problem::ambiguous("job", text)),
-        (None, _) => Err(Problem::unknown("job; they are forgotten at a restart")),
+        (None, _) => Err(Problem::unknown("job; but for replays and resends, they are forgotten at a restart")),
     }
+}
+
+/// A job of the ledger, in the same form.
+fn stored(job: &StoredJob) -> Value {
+    json!({
+        "job_id": job.job_id,
+        "kind": job.kind,
+        "state": job.state,
+        "cancelling": job.cancel && job.finished_us.is_none(),
+        "by": job.by.name,
+        "reason": job.by.reason,
+        "params": job.params,
+        "started_at": view::time(job.started_us),
+        "finished_at": job.finished_us.map(view::time),
+        "done": job.done,
+        "total": job.total,
+        "doing": job.doing,
+        "report": job.report,
+        "error": job.error,
+    })
 }
 
 fn shown(job: &Job) -> Value {

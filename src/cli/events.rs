@@ -1,9 +1,11 @@
-//! `tollgate events`: what deliveries became.
+//! `tollgate events`: what deliveries became, why, and what an operator does about it.
 
 use super::filter::{FilterArgs, PageArgs};
 use super::table::{self, Layout, OutputArgs, column, wide};
 use super::target::{Query, Target, TargetArgs, segment};
 use super::{Failure, ask, follow};
+
+mod handling;
 
 pub(super) const LAYOUT: Layout = Layout {
     what: "events",
@@ -49,6 +51,38 @@ enum Verb {
         after_help = "Example:\n  tollgate events list --state held -o id | tollgate events show - -o json"
     )]
     Show(Ids),
+    /// Say why an event is where it is, and what would let it pass.
+    #[command(
+        visible_alias = "why",
+        after_help = "Example:\n  tollgate events list --state held -o id | tollgate events explain -"
+    )]
+    Explain(Ids),
+    /// Follow one event, a line a change, until the backend has it or it waits for a person.
+    #[command(visible_alias = "tail", after_help = "Example:\n  tollgate events watch 0192ab4f")]
+    Watch {
+        /// Its id, or a beginning that is unique.
+        id: String,
+    },
+    /// Have events judged again now, by today's chain and rules.
+    #[command(after_help = "Example:\n  tollgate events recheck 0192ab4f --reason 'the node is back'")]
+    Recheck(handling::Say),
+    /// Say which expectation an event is for; the chain still has to show every part of it.
+    #[command(
+        after_help = "Example:\n  tollgate events attach 0192ab4f --expectation order-17 --reason 'paid by hand'"
+    )]
+    Attach(handling::Attach),
+    /// Let a proven payment pass that a rule holds: LATE, TOO_EARLY, FEE_ON_TRANSFER, AMBIGUOUS_MATCH, SANCTIONED,
+    /// SCREENING_STALE, SCREENING_UNAVAILABLE.
+    #[command(
+        after_help = "Example:\n  tollgate events accept 0192ab4f --reason 'agreed with the customer, ticket 1734'"
+    )]
+    Accept(handling::Decide),
+    /// End events that wait for a person: nothing is sent.
+    #[command(after_help = "Example:\n  tollgate events close 0192ab4f --reason 'refunded by hand'")]
+    Close(handling::Decide),
+    /// Write something beside events; nothing else changes.
+    #[command(after_help = "Example:\n  tollgate events note 0192ab4f --reason 'asked the payer for the hash'")]
+    Note(handling::Say),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -91,5 +125,12 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             }
             table::show(&items, &LAYOUT, args.output.output)
         }
+        Verb::Explain(Ids { ids }) => handling::explain(&target, &ids, args.output.output).await,
+        Verb::Watch { id } => handling::watch(&target, &id, args.output.output).await,
+        Verb::Recheck(said) => handling::say(&target, "recheck", said, args.output.output).await,
+        Verb::Attach(attach) => handling::attach(&target, attach, args.output.output).await,
+        Verb::Accept(decided) => handling::decide(&target, "accept", decided, args.output.output).await,
+        Verb::Close(decided) => handling::decide(&target, "close", decided, args.output.output).await,
+        Verb::Note(said) => handling::say(&target, "note", said, args.output.output).await,
     }
 }

@@ -44,7 +44,7 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Verb {
-    /// List those of this run of the gateway, newest first.
+    /// List those of this run of the gateway, and all replays and resends, newest first.
     #[command(visible_alias = "ls", after_help = "Example:\n  tollgate jobs list -o wide")]
     List,
     /// Show one with its report.
@@ -90,7 +90,11 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn show(job: &Value, output: Output) -> Result<(), Failure> {
+/// Shows a job.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn show(job: &Value, output: Output) -> Result<(), Failure> {
     table::show(std::slice::from_ref(job), &LAYOUT, output)
 }
 

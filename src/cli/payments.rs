@@ -67,7 +67,7 @@ enum Verb {
     #[command(after_help = "Example:\n  tollgate payments check --chain base --tx 0x5e1f… --expectation order-17\n\n\
                       It says what verification would say of a webhook about this transaction now, and what would be \
                       sent.\nWith --submit, proven money for an open expectation becomes an event and is sent: for a \
-                      payment whose webhook was lost.")]
+                      payment whose webhook was lost.\nA stored event is judged again by `tollgate events recheck`.")]
     Check(Check),
 }
 

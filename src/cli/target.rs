@@ -56,6 +56,12 @@ enum Kind {
 pub struct Query(Vec<(&'static str, String)>);
 
 impl Query {
+    /// Names and values.
+    #[must_use]
+    pub fn pairs(self) -> Vec<(&'static str, String)> {
+        self.0
+    }
+
     /// Adds a parameter that may be absent.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {

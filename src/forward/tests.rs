@@ -6,6 +6,7 @@ mod failures;
 mod guard;
 mod lanes;
 mod ledger;
+mod operations;
 mod outage;
 #[path = "../../tests/it/support/receiver.rs"]
 mod receiver;

@@ -13,7 +13,9 @@ pub(super) mod claims;
 pub(super) mod confirm;
 pub(super) mod fixtures;
 pub(super) mod follow;
+pub(super) mod handling;
 pub(super) mod intake;
+pub(super) mod jobs;
 pub(super) mod lanes;
 pub(super) mod operate;
 pub(super) mod orphans;
@@ -21,6 +23,7 @@ pub(super) mod outbox;
 pub(super) mod races;
 pub(super) mod reading;
 pub(super) mod removal;
+pub(super) mod resend;
 pub(super) mod scan;
 pub(super) mod twins;
 pub(super) mod wake;
@@ -98,6 +101,7 @@ macro_rules! suite {
             outbox::a_dead_message_makes_a_dead_event
             outbox::a_result_recorded_twice_counts_once
             outbox::responses_are_cut
+            outbox::attempts_are_listed_newest_first_and_page_by_page
             lanes::one_message_a_lane_in_order
             lanes::rule_21_a_dead_message_parks_and_the_lane_goes_on
             lanes::a_retry_holds_its_lane_and_no_other
@@ -162,6 +166,18 @@ macro_rules! suite {
             operate::a_pause_needs_a_name
             operate::rule_28_the_audit_says_who_did_what
             operate::the_audit_takes_whatever_was_done
+            handling::rule_24_only_some_codes_are_accepted_and_what_was_accepted_is_known
+            handling::rule_24_what_was_sent_is_neither_closed_nor_attached
+            jobs::a_job_goes_on_where_it_stood_after_a_restart
+            jobs::one_job_of_a_kind_runs
+            jobs::a_job_that_is_cancelled_takes_no_further_step
+            jobs::jobs_are_forgotten_and_never_a_running_one
+            resend::rule_21_dead_messages_come_back_with_their_bytes_and_their_order
+            resend::what_was_taken_is_sent_again_to_the_destination_that_lost_it
+            resend::rule_22_a_new_version_is_above_the_one_a_backend_holds
+            resend::rule_19_what_was_lost_or_superseded_is_not_sent_again
+            resend::an_event_stays_dead_while_one_destination_gave_it_up
+            resend::rule_23_a_replay_adds_to_the_trace_or_has_it_judged_again
             removal::rule_7_only_what_is_at_its_end_may_go
             removal::rule_7_a_stub_says_all_that_must_stay
             removal::what_left_the_log_stays_known

@@ -125,6 +125,13 @@ pub(super) struct ExpectationBlock<'a> {
     pub(super) metadata: &'a Map<String, Value>,
 }
 
+/// An operator let it pass although a rule would have held it.
+#[derive(Serialize)]
+pub(super) struct OverrideBlock<'a> {
+    pub(super) by: &'a str,
+    pub(super) reason: &'a str,
+}
+
 #[derive(Serialize)]
 pub(super) struct VerificationBlock<'a> {
     /// `confirmed`, `undetermined`, or null where nothing was judged.
@@ -137,7 +144,7 @@ pub(super) struct VerificationBlock<'a> {
     pub(super) finality: Option<&'static str>,
     pub(super) confirmations: Option<u64>,
     #[serde(rename = "override")]
-    pub(super) overridden: Option<()>,
+    pub(super) overridden: Option<OverrideBlock<'a>>,
     pub(super) votes: &'a [Vote],
     pub(super) checks: &'a [Check],
 }

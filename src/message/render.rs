@@ -8,8 +8,8 @@ use chain_config::amount;
 use jiff::Timestamp;
 
 use super::body::{
-    AnchorBlock, Data, ExpectationBlock, Message, PaymentBlock, ProviderBlock, RetractionBlock, Shown, TokenBlock,
-    VerificationBlock,
+    AnchorBlock, Data, ExpectationBlock, Message, OverrideBlock, PaymentBlock, ProviderBlock, RetractionBlock, Shown,
+    TokenBlock, VerificationBlock,
 };
 use super::{Claimed, Head, MessageType, Payment, Rendered, Retraction};
 use crate::ledger::sums::{Step, Sums};
@@ -185,7 +185,7 @@ fn proven<'a>(verdict: &'static str, code: Code, proof: &'a Proof) -> Verificati
         tier: Some(&proof.tier),
         finality: Some(proof.finality.as_str()),
         confirmations: Some(proof.confirmations),
-        overridden: None,
+        overridden: proof.accepted.as_ref().map(|word| OverrideBlock { by: &word.by, reason: &word.reason }),
         votes: &proof.votes,
         checks: &proof.checks,
     }

@@ -88,6 +88,7 @@ fn proof() -> Proof {
             expected: RECIPIENT.into(),
             actual: RECIPIENT.into(),
         }],
+        accepted: None,
     }
 }
 

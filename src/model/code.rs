@@ -168,6 +168,26 @@ codes! {
     TypeIgnored = "TYPE_IGNORED", Ignore;
     /// Its transfers belong to another event of the same expectation; the identity points there now.
     Joined = "JOINED", Ignore;
+    /// An operator ended it.
+    Closed = "CLOSED", Ignore;
+}
+
+impl Code {
+    /// Whether an operator's word may let a proven payment pass that is held for this (rule 24). Never past signature,
+    /// status, emitter, token, recipient, finality or an existing claim: for those there is no such word.
+    #[must_use]
+    pub const fn may_be_accepted(self) -> bool {
+        matches!(
+            self,
+            Self::Late
+                | Self::TooEarly
+                | Self::FeeOnTransfer
+                | Self::AmbiguousMatch
+                | Self::Sanctioned
+                | Self::ScreeningStale
+                | Self::ScreeningUnavailable
+        )
+    }
 }
 
 impl fmt::Display for Code {

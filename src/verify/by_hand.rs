@@ -25,10 +25,13 @@ use crate::ledger::{
 use crate::model::{Basis, Claim, EventId, EventState, ExpectationKey, Origin, PaymentReference, Rail};
 use crate::screening::Current;
 
+mod again;
 mod shown;
 mod submit;
 
 pub use submit::Outcome;
+
+pub use again::Again;
 
 /// Stored events of one transaction that are looked at.
 const EVENTS_MAX: usize = 50;
@@ -208,6 +211,7 @@ impl ByHand {
             sent: false,
             claimed: Vec::new(),
             sender: None,
+            accepted: None,
         })
     }
 

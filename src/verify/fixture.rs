@@ -225,6 +225,7 @@ pub(crate) fn event(claim: Option<Claim>, expectation: Option<StoredExpectation>
         sent: false,
         claimed: Vec::new(),
         sender: None,
+        accepted: None,
     }
 }
 

@@ -7,7 +7,11 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod archive;
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
@@ -28,6 +32,8 @@ mod failing;
 #[expect(dead_code, reason = "the evidence log's own tests use the rest")]
 #[path = "../../evidence-store/tests/power/faulty.rs"]
 mod faulty;
+#[cfg(test)]
+mod handling;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]

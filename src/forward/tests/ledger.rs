@@ -124,7 +124,7 @@ fn fail(left: &mut u32) -> Result<(), LedgerError> {
     }
 }
 
-fn not_here<T: Send + 'static>() -> Answer<'static, T> {
+pub(super) fn not_here<T: Send + 'static>() -> Answer<'static, T> {
     Box::pin(std::future::ready(Err(LedgerError::Damaged("forwarding does not ask for this".into()))))
 }
 

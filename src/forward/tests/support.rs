@@ -145,6 +145,7 @@ pub(super) fn message(number: u32, lane: &str) -> DueMessage {
         attempts: 0,
         created_us: start().as_microsecond(),
         patient_since_us: start().as_microsecond(),
+        replay_id: None,
     }
 }
 

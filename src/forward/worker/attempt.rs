@@ -2,6 +2,7 @@
 //! trying to record what came of it.
 
 use bytes::Bytes;
+use reqwest::header::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -126,7 +127,10 @@ async fn send(
 ) -> (Class, RecordAttempt) {
     let began = Instant::now();
     let answer = match line.signer.headers(message.webhook_id, line.clock.now(), &body) {
-        Ok(headers) => line.client.post(headers, body).await,
+        Ok(mut headers) => {
+            headers.extend(message.replay_id.and_then(replayed));
+            line.client.post(headers, body).await
+        }
         Err(error) => {
             tracing::error!(%error, "the signature headers could not be made");
             Err(SendError::Io)
@@ -155,6 +159,11 @@ async fn send(
         next,
     };
     (judged.class, result)
+}
+
+/// Says which job had it sent again; a header, because the stored bytes never change (rule 18).
+fn replayed(job: Uuid) -> Option<(HeaderName, HeaderValue)> {
+    Some((HeaderName::from_static("tollgate-replay-id"), HeaderValue::try_from(job.to_string()).ok()?))
 }
 
 fn decide(line: &Line, message: &DueMessage, permit: Permit, class: Class, now_us: i64) -> Next {

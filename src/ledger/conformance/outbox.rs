@@ -146,3 +146,36 @@ pub(crate) async fn responses_are_cut<R: Rig>(rig: R) {
     let kept = shown(&*ledger, "m").await.messages.remove(0).attempts.remove(0).response.expect("kept");
     assert_eq!((kept.len(), kept.chars().count()), (1023, 512));
 }
+
+pub(crate) async fn attempts_are_listed_newest_first_and_page_by_page<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    log.take(
+        &*ledger,
+        vec![event("a", plain("card", &["default", "second"])), event("b", plain("card", &["default"]))],
+    )
+    .await;
+    attempt(&*ledger, first("a"), "default", T0, Next::Retry { due_us: T0 + S }).await;
+    attempt(&*ledger, first("b"), "default", T0, Next::Delivered).await;
+    attempt(&*ledger, first("a"), "second", T0 + S, Next::Delivered).await;
+    attempt(&*ledger, first("a"), "default", T0 + 2 * S, Next::Delivered).await;
+    let list = async |filter: AttemptFilter| {
+        let page = ledger.attempts(AttemptFilter { limit: filter.limit.max(1), ..filter }).await.expect("a page");
+        let shown = page.items.iter().map(|sent| (sent.webhook_id.clone(), sent.destination.clone()));
+        (shown.collect::<Vec<_>>(), page.next)
+    };
+    let row = |name: &str, to: &str| (first(name).to_string(), to.to_owned());
+    let all = [row("a", "default"), row("a", "second"), row("b", "default"), row("a", "default")];
+    assert_eq!(list(AttemptFilter { limit: 9, ..AttemptFilter::default() }).await, (all.to_vec(), None));
+    let (some, next) = list(AttemptFilter { limit: 3, ..AttemptFilter::default() }).await;
+    assert_eq!(some, all[..3]);
+    let before = next.map(|text| text.parse().expect("a cursor"));
+    assert_eq!(list(AttemptFilter { limit: 3, before, ..AttemptFilter::default() }).await, (all[3..].to_vec(), None));
+    let of_b = AttemptFilter { event: Some(id_of("b")), limit: 9, ..AttemptFilter::default() };
+    assert_eq!(list(of_b).await.0, [row("b", "default")]);
+    let failed = AttemptFilter { outcome: Some("status".to_owned()), limit: 9, ..AttemptFilter::default() };
+    assert_eq!(list(failed).await.0, [row("a", "default")]);
+    let late = AttemptFilter { since_us: Some(T0 + S), limit: 9, ..AttemptFilter::default() };
+    assert_eq!(list(late).await.0, all[..2]);
+    let none = AttemptFilter { sources: vec!["stripe".to_owned()], limit: 9, ..AttemptFilter::default() };
+    assert!(list(none).await.0.is_empty());
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::Wait;
 use super::intake::EventFacts;
+use super::jobs::Accepted;
 use crate::ledger::sums::Sums;
 use crate::message::Rendered;
 use crate::model::{
@@ -56,6 +57,8 @@ pub struct DueEvent {
     pub claimed: Vec<ClaimedSlot>,
     /// Who sent the transaction, once it was seen in a block.
     pub sender: Option<Sender>,
+    /// What an operator lets pass.
+    pub accepted: Option<Accepted>,
 }
 
 /// An expectation as stored.
@@ -224,4 +227,6 @@ pub struct Proof {
     pub votes: Vec<Vote>,
     /// What was asked.
     pub checks: Vec<Check>,
+    /// The operator's word that let it pass.
+    pub accepted: Option<Accepted>,
 }

@@ -19,8 +19,10 @@ pub struct DueMessage {
     pub attempts: u32,
     /// When the message was made due.
     pub created_us: i64,
-    /// What its patience is counted from: when it was made due, or when the last pause that held it ended.
+    /// What its patience is counted from: when it was made due or due again, or when the last pause that held it ended.
     pub patient_since_us: i64,
+    /// The job that made it due again.
+    pub replay_id: Option<Uuid>,
 }
 
 /// About to send.

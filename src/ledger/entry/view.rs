@@ -1,6 +1,6 @@
 //! What operators see: lists, details, counts.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::intake::EventFacts;
@@ -8,7 +8,8 @@ use super::judgement::ClaimedSlot;
 use crate::model::{Anchor, Claim, Code, EventId, EventState, PaymentId};
 
 /// What a list shows. Absent fields do not filter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Filter {
     /// Source name.
     pub source: Option<String>,
@@ -226,4 +227,40 @@ pub struct Stats {
     pub oldest_held_us: Option<i64>,
     /// The last write failed because the ledger takes none, as when it is locked or its disk is full: reading goes on.
     pub refuses_writes: bool,
+}
+
+/// Which attempts a list shows. Absent fields do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct AttemptFilter {
+    /// To this destination.
+    pub destination: Option<String>,
+    /// That ended so.
+    pub outcome: Option<String>,
+    /// Of this event.
+    pub event: Option<EventId>,
+    /// About events of these sources; empty is all.
+    pub sources: Vec<String>,
+    /// Started at or after.
+    pub since_us: Option<i64>,
+    /// Started before.
+    pub until_us: Option<i64>,
+    /// Older than this attempt.
+    pub before: Option<Uuid>,
+    /// At most so many; the engine caps at 500.
+    pub limit: usize,
+}
+
+/// An attempt with its message.
+#[derive(Debug, Clone)]
+pub struct SentAttempt {
+    /// The message.
+    pub webhook_id: String,
+    /// Its type.
+    pub message_type: String,
+    /// To whom.
+    pub destination: String,
+    /// The event's source.
+    pub source: String,
+    /// What came of it.
+    pub attempt: AttemptView,
 }

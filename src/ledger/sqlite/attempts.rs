@@ -5,7 +5,7 @@ use serde_json::{Value, json as object};
 
 use super::rows::{EventRow, Id, damaged};
 use super::{outbox, pauses};
-use crate::ledger::{FeedAck, FeedAcked, Intent, LedgerError, Next, RecordAttempt, RecordIntent};
+use crate::ledger::{FeedAck, FeedAcked, Intent, LedgerError, Next, RecordAttempt, RecordIntent, state};
 use crate::model::{Code, EventId, EventState, WebhookId};
 
 /// Messages that one call acknowledges.
@@ -60,7 +60,8 @@ pub(super) fn intend(conn: &Connection, intent: &RecordIntent) -> Result<Intent,
 fn is_missed(conn: &Connection, message: WebhookId) -> Result<bool, LedgerError> {
     let row = EventRow::load(conn, message.event)?;
     let is_newest = row.state_version == message.state_version;
-    Ok(is_newest && row.state == EventState::Forwarding && row.code == Some(Code::Reorged))
+    // One that is sent again may be forwarded already.
+    Ok(is_newest && state::has_money(row.state) && row.code == Some(Code::Reorged))
 }
 
 /// Whether the payment's block was seen recently. When not, verification is asked to look, and the version

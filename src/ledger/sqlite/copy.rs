@@ -87,6 +87,7 @@ pub(super) fn renewed(conn: &Connection, start: Cursor, by: &Who, now_us: i64) -
     conn.execute("DELETE FROM cursor", [])?;
     intake::set_cursor(conn, start)?;
     super::pauses::set(conn, &PauseTarget::Forwarding, true, by, now_us)?;
+    super::jobs::interrupt(conn, now_us)?;
     let log = |cursor: Cursor| serde_json::json!({ "log_id": cursor.log_id, "seq": cursor.seq });
     let entry = AuditEntry {
         at_us: now_us,

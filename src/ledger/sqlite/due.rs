@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rows::{EVENT_COLUMNS, EventRow, claimed_networks, int, newest_claim};
-use super::{claims, expectations, outbox};
+use super::{claims, expectations, handle, outbox};
 use crate::ledger::{DueEvent, LedgerError, StoredExpectation, state};
 use crate::model::{Claim, EventState, Expectation, ExpectationKey, ExpectationState, Rail};
 
@@ -22,7 +22,7 @@ pub(super) fn events(conn: &Connection, now_us: i64, limit: usize) -> Result<Vec
     rows.into_iter().map(|row| complete(conn, row, now_us)).collect()
 }
 
-fn complete(conn: &Connection, row: EventRow, now_us: i64) -> Result<DueEvent, LedgerError> {
+pub(super) fn complete(conn: &Connection, row: EventRow, now_us: i64) -> Result<DueEvent, LedgerError> {
     let claim = newest_claim(conn, row.event_id)?;
     let expectation = match (&row.expectation_id, &claim) {
         // Bound to it, and cancelled before it was paid: it names nothing any more.
@@ -58,6 +58,7 @@ fn complete(conn: &Connection, row: EventRow, now_us: i64) -> Result<DueEvent, L
         sent,
         claimed,
         sender: row.sender,
+        accepted: handle::accepted(conn, row.event_id)?,
     })
 }
 

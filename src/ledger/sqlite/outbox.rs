@@ -19,14 +19,15 @@ const DUE_MAX: usize = 2_000;
 
 /// Heads of lanes that are due. The index is named: without it this reads the whole backlog.
 pub(super) const DUE: &str = "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source,
-        d.due_us, d.seq
+        d.due_us, d.seq, d.replay_id, d.resent_us
      FROM dispatches d INDEXED BY dispatch_ready JOIN messages m ON m.seq = d.seq
      WHERE d.destination = ?1 AND d.state = 'due' AND d.head = 1 AND d.due_us <= ?2
      ORDER BY d.due_us, d.seq LIMIT ?3";
 
 /// The same of one source: what is paused beside it may be long and is not read.
 pub(super) const DUE_OF_SOURCE: &str =
-    "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source, d.due_us, d.seq
+    "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source, d.due_us, d.seq,
+        d.replay_id, d.resent_us
      FROM dispatches d INDEXED BY dispatch_of_source JOIN messages m ON m.seq = d.seq
      WHERE d.destination = ?1 AND d.source = ?4 AND d.state = 'due' AND d.head = 1 AND d.due_us <= ?2
      ORDER BY d.due_us, d.seq LIMIT ?3";
@@ -182,6 +183,7 @@ fn heads(
             break;
         }
         let (created_us, source): (i64, String) = (row.get(5)?, row.get(6)?);
+        let asked_us = row.get::<_, Option<i64>>(10)?.map_or(created_us, |resent| resent.max(created_us));
         let message = DueMessage {
             webhook_id: row.get::<_, Named<WebhookId>>(0)?.0,
             lane: row.get(1)?,
@@ -189,7 +191,8 @@ fn heads(
             body,
             attempts: row.get(4)?,
             created_us,
-            patient_since_us: held.resumed_us(&source).map_or(created_us, |resumed| resumed.max(created_us)),
+            patient_since_us: held.resumed_us(&source).map_or(asked_us, |resumed| resumed.max(asked_us)),
+            replay_id: row.get::<_, Option<Id>>(9)?.map(|id| id.0),
         };
         heads.push(Head { due_us: row.get(7)?, seq: row.get(8)?, message });
     }

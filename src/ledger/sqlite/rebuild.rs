@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::place::{self, Lock, OpenError};
 use super::rows::{Id, count};
-use super::{audit, intake, meta, pauses};
+use super::{audit, intake, jobs, meta, pauses};
 use crate::ledger::{AuditEntry, Cursor, LedgerError, LedgerIdentity, Made, PauseTarget, Unread, Who};
 
 mod cases;
@@ -151,6 +151,7 @@ impl Draft {
         self.conn.execute("DELETE FROM cursor", [])?;
         intake::set_cursor(&self.conn, head)?;
         pauses::set(&self.conn, &PauseTarget::Forwarding, true, by, self.now_us)?;
+        jobs::interrupt(&self.conn, self.now_us)?;
         let made = self.made(LedgerIdentity { ledger_id, epoch })?;
         let entry = AuditEntry {
             at_us: self.now_us,

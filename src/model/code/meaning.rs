@@ -212,6 +212,9 @@ meanings! {
     Joined: "whether an event is about these transfers already",
         "another one is: this is a second report of one payment",
         "nothing";
+    Closed: "whether an operator waits for it still",
+        "one ended it, for a reason in the audit",
+        "a recheck, or a delivery with another claim";
 }
 
 #[cfg(test)]

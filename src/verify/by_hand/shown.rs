@@ -78,7 +78,11 @@ impl Judged<'_> {
     }
 
     /// The message as it would be rendered, without what only a stored event has; and the outcome after the sums.
-    fn message(&self, confirmation: &Confirmation, destinations: impl Fn(MessageType) -> Vec<String>) -> (Code, Value) {
+    pub(super) fn message(
+        &self,
+        confirmation: &Confirmation,
+        destinations: impl Fn(MessageType) -> Vec<String>,
+    ) -> (Code, Value) {
         let Content::Payment(payment, proof) = &confirmation.content else { return (confirmation.code, Value::Null) };
         let Some(lowest) = confirmation.slots.iter().map(|slot| slot.key).min() else {
             return (confirmation.code, Value::Null);

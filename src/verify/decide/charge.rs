@@ -62,6 +62,7 @@ pub(super) fn judge(ground: &Ground<'_>, anchored: &Anchored) -> Decision {
         confirmations: judged.confirmations,
         votes: anchored.votes.clone(),
         checks,
+        accepted: None,
     };
     plain(Code::ChargeConsistent, Content::Checked(Box::new(proof)))
 }
@@ -162,6 +163,7 @@ pub(super) fn unverifiable(
         confirmations: 0,
         votes: Vec::new(),
         checks: seen.checks,
+        accepted: None,
     };
     plain(Code::ChargeUnverifiable, Content::Checked(Box::new(proof)))
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use alloy_primitives::{Address, U256};
-use chain_config::Chain;
+use chain_config::{Chain, Token};
 
 mod checks;
 mod traced;
@@ -89,6 +89,7 @@ fn is_elsewhere(ground: &Ground<'_>) -> bool {
 /// What is looked for, and where.
 struct Search<'a> {
     chain: &'a Chain,
+    tokens: Cow<'a, [Token]>,
     logs: &'a [Log],
     bound: Bound,
     wanted: Vec<Wanted>,
@@ -98,11 +99,12 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn of(ground: &Ground<'a>, anchored: &'a Anchored) -> Result<Self, Doubt> {
         let (bound, wanted, transaction) = (binding(ground)?, wanted(ground), transaction(anchored));
-        Ok(Self { chain: &ground.active.chain, logs: &anchored.receipt.logs, bound, wanted, transaction })
+        let tokens = tokens(ground);
+        Ok(Self { chain: &ground.active.chain, tokens, logs: &anchored.receipt.logs, bound, wanted, transaction })
     }
 
     fn query(&self) -> Query<'_> {
-        let (contracts, tokens) = (&self.chain.contracts, &self.chain.tokens);
+        let (contracts, tokens) = (&self.chain.contracts, &self.tokens);
         Query { contracts, tokens, wanted: &self.wanted, rail: self.bound, trace: self.chain.trace }
     }
 
@@ -143,6 +145,20 @@ fn searched<'a>(ground: &Ground<'_>, anchored: &'a Anchored) -> Result<(Found, C
 /// Whether the receipt and the transaction hold no money for the claim, and calls inside it could.
 fn needs_calls(ground: &Ground<'_>, anchored: &Anchored) -> bool {
     Search::of(ground, anchored).is_ok_and(|search| matches!(search.first(), Err((_, Some(Needs::Trace)))))
+}
+
+/// Whether an operator's word lets the payment pass although it would be held for this (rule 24).
+fn lets_pass(ground: &Ground<'_>, code: Code) -> bool {
+    ground.event.accepted.as_ref().is_some_and(|accepted| accepted.code == code && code.may_be_accepted())
+}
+
+/// The chain's tokens. Where an operator accepted that a token took its fee, what arrived is credited.
+fn tokens<'a>(ground: &Ground<'a>) -> Cow<'a, [Token]> {
+    let tokens = &ground.active.chain.tokens;
+    if !lets_pass(ground, Code::FeeOnTransfer) {
+        return Cow::Borrowed(tokens);
+    }
+    tokens.iter().map(|token| Token { credit_received: true, ..token.clone() }).collect()
 }
 
 /// The transaction itself, where the block's transactions were proven: only then is its coin anybody's proof. Its sender
@@ -258,7 +274,7 @@ fn binding(ground: &Ground<'_>) -> Result<Bound, Doubt> {
     let payer = expectation.and_then(|stored| stored.terms.payer);
     Ok(Bound::Direct(match payer {
         Some(payer) => Payer::Is(payer),
-        None if ground.event.recipient_shared => Payer::Undecidable,
+        None if ground.event.recipient_shared && !lets_pass(ground, Code::AmbiguousMatch) => Payer::Undecidable,
         None => Payer::Anyone,
     }))
 }
@@ -340,10 +356,11 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
     let judged = judge_depth(ground, anchored, value);
     let subjects = screened::of_payment(ground, anchored, found);
     let screened = screened::judge(ground, anchored, &subjects, &judged, &mut checks);
+    let screened = screened.filter(|code| !lets_pass(ground, *code));
     let mut code = screened.filter(|code| code.class() == Class::Hold);
     if let Some(stored) = &ground.event.expectation {
         let outside = window(stored, anchored.anchor.block_timestamp, &mut checks);
-        code = code.or(outside);
+        code = code.or(outside.filter(|code| !lets_pass(ground, *code)));
     }
     let assurance = assurance(ground);
     let least = least_assurance(ground);
@@ -386,6 +403,7 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
         confirmations: judged.confirmations,
         votes: seen.votes.clone(),
         checks: seen.checks.clone(),
+        accepted: ground.event.accepted.clone(),
     };
     let exposure = exposure(ground, value, &judged);
     Decision::Confirm(Box::new(confirmation(ground, anchored, found, (symbol, decimals), exposure, proof, seen)))

@@ -40,6 +40,9 @@ const EDGES: &[(&str, &[&str])] = &[
     // The operators' and the backend's API: it reads records and knows no stage. An expectation's request id is
     // normalised as the provider's own claims are.
     ("jobs", &["clock", "task"]),
+    // Work that outlives a restart. Verdicts come from a judge that the composition root hands in: it knows no stage.
+    ("replay", &["clock", "ledger", "model", "task"]),
+    ("explain", &["ledger", "model"]),
     // What the stores cannot say alone: both at one point.
     ("backup", &["config", "digest", "jobs", "ledger", "task"]),
     (
@@ -49,12 +52,14 @@ const EDGES: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "digest",
+            "explain",
             "jobs",
             "ledger",
             "message",
             "model",
             "net",
             "provider",
+            "replay",
             "retention",
             "task",
             "telemetry",
@@ -132,6 +137,7 @@ const PURE: &[&str] = &[
     "src/archive/manifest",
     "src/archive/pack",
     "src/chain/proof",
+    "src/explain",
     "src/forward/classify",
     "src/forward/schedule",
     "src/ledger/state",
@@ -143,6 +149,9 @@ const PURE: &[&str] = &[
     "src/reconcile/find",
     "src/reconcile/plan",
     "src/reconcile/sweep",
+    "src/replay/params",
+    "src/replay/plan",
+    "src/replay/report",
     "src/screening/list",
     "src/verify/claim",
     "src/verify/decide",

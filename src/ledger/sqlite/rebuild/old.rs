@@ -34,9 +34,11 @@ const TABLES: &[(&str, Option<&str>)] = &[
     ("attempts", Some("rowid")),
     ("pauses", None),
     ("chain_evidence", None),
+    ("acceptances", None),
     ("finality_overrides", None),
     ("cordons", None),
     ("scan_cursors", Some("chain_id")),
+    ("jobs", Some("number")),
     ("audit", Some("number")),
     ("trace", Some("id")),
 ];
