@@ -34,8 +34,13 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     print(&text)?;
     if !args.once {
         print(&format!(
-            "\nStill running: providers post to http://{}, the admin API is http://{}. Ctrl-C ends it.\n",
-            round.gateway.public, round.gateway.admin
+            "\nStill running: providers post to http://{}, the admin API is http://{}. Ctrl-C ends it.\n\
+             Ask it from another terminal; the token is of this run only:\n  \
+             export TOLLGATE_ADMIN_TOKEN={}\n  tollgate status --admin http://{}\n",
+            round.gateway.public,
+            round.gateway.admin,
+            round.gateway.admin_token(),
+            round.gateway.admin,
         ))?;
         tokio::signal::ctrl_c().await?;
     }

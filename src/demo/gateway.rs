@@ -122,6 +122,12 @@ impl Gateway {
         Ok(Self { folder, client, secrets, public, admin, stop, running })
     }
 
+    /// What the admin API takes in this run.
+    #[must_use]
+    pub fn admin_token(&self) -> &str {
+        &self.secrets.admin
+    }
+
     /// Posts a body as the sender would, with more headers on top.
     ///
     /// # Errors
