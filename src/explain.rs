@@ -1,18 +1,18 @@
 //! Why an event is where it is, in words for the person who asks: one pure function, used by the API, the commands and
 //! whatever else shows an event.
 //!
-//! It judges nothing. What was asked and seen stands in the event's trace; what a code means, what frees it by itself and
-//! what an operator may do about it stands in [`advice`].
+//! It judges nothing. What was asked and seen stands in the event's trace; what a code means is said by
+//! [`Code::meaning`], what an operator may do about it by [`advice`].
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::ledger::{EventDetail, TraceEntry};
-use crate::model::{Check, CheckOutcome, Class, Code, EventId, EventState, Vote};
+use crate::model::{Check, CheckOutcome, Class, Code, EventId, EventState, Meaning, Vote};
 
 pub mod advice;
 
-pub use advice::{Advice, Verb, advice};
+pub use advice::{Verb, frees, verbs};
 
 /// Steps shown, the newest: a trace may be long.
 const STEPS_MAX: usize = 100;
@@ -28,8 +28,8 @@ pub struct Explanation {
     pub code: Option<Code>,
     /// What the state means.
     pub is: &'static str,
-    /// What the code means.
-    pub because: &'static str,
+    /// What the code means: what was asked, and what came of it.
+    pub because: String,
     /// The checks that stand in its way, from the last look that asked any: what would have passed and what was seen.
     pub in_the_way: Vec<Check>,
     /// The single change that would let it pass; none where nothing can, or nothing has to.
@@ -104,17 +104,20 @@ pub fn explain(detail: &EventDetail) -> Explanation {
         Some(step) if needs_something(event.state) => step.checks.iter().filter(stands).cloned().collect(),
         Some(_) | None => Vec::new(),
     };
-    let said = event.code.map(advice);
-    let would_pass = said.and_then(|said| passes(event.state, &said, &in_the_way));
+    let says = event.code.filter(|_| applies(event.state));
+    let would_pass = says.and_then(frees).map(|change| passes(change, &in_the_way));
     let id = event.event_id;
-    let verbs = said.filter(|_| applies(event.state)).map(|said| said.operator).unwrap_or_default();
-    let operator_may = verbs.iter().map(|verb| Step { verb: *verb, command: verb.command(id), does: verb.does() });
+    let operator_may = says.map(verbs).unwrap_or_default().iter().map(|verb| Step {
+        verb: *verb,
+        command: verb.command(id),
+        does: verb.does(),
+    });
     Explanation {
         event_id: id,
         state: event.state,
         code: event.code,
         is: advice::of_state(event.state),
-        because: said.map_or("nothing was decided yet", |said| said.because),
+        because: because(event.code),
         in_the_way,
         would_pass,
         operator_may: operator_may.chain(of_messages(detail)).collect(),
@@ -155,17 +158,22 @@ const fn applies(state: EventState) -> bool {
     }
 }
 
+fn because(code: Option<Code>) -> String {
+    let Some(code) = code else { return "nothing was decided yet".to_owned() };
+    let Meaning { asked, seen, .. } = code.meaning();
+    format!("{asked}: {seen}")
+}
+
 /// The change that frees it, with what the failed check wanted to see where that says more.
-fn passes(state: EventState, said: &Advice, in_the_way: &[Check]) -> Option<String> {
-    let frees = said.frees.filter(|_| applies(state))?;
+fn passes(change: &str, in_the_way: &[Check]) -> String {
     let failed = in_the_way.iter().find(|check| check.outcome == CheckOutcome::Fail).or_else(|| in_the_way.first());
-    Some(match failed {
+    match failed {
         Some(check) => {
             let (name, wanted, seen) = (check.name, &check.expected, &check.actual);
-            format!("{frees} (the check {name} wants {wanted}, and saw {seen})")
+            format!("{change} (the check {name} wants {wanted}, and saw {seen})")
         }
-        None => frees.to_owned(),
-    })
+        None => change.to_owned(),
+    }
 }
 
 fn next_look(state: EventState, is_due: bool) -> &'static str {
