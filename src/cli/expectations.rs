@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ask::{self, Ask};
 use super::filter::PageArgs;
 use super::table::{self, Layout, OutputArgs, column, wide};
-use super::target::{Query, RemoteArgs, Target, segment};
+use super::target::{Query, Target, TargetArgs, segment};
 use super::{Exit, Failure};
 
 /// Most bytes of an expectation; the API takes no more.
@@ -39,7 +39,7 @@ const LAYOUT: Layout = Layout {
 #[command(after_help = "Example:\n  tollgate expectations get order-17")]
 pub struct Args {
     #[command(flatten)]
-    target: RemoteArgs,
+    target: TargetArgs,
     #[command(flatten)]
     output: OutputArgs,
     /// What to do.
@@ -84,9 +84,12 @@ enum Verb {
 /// Runs it.
 ///
 /// # Errors
-/// See [`Target::running`] and [`Target::get`].
+/// See [`Target::open`] and [`Target::get`].
 pub async fn run(args: Args) -> Result<(), Failure> {
-    let target = Target::running(&args.target)?;
+    let target = match args.verb {
+        Verb::List(_) | Verb::Get { .. } => Target::open(&args.target).await?,
+        Verb::Put { .. } | Verb::Cancel { .. } => Target::changing(&args.target)?,
+    };
     let output = args.output.output;
     match args.verb {
         Verb::List(page) => {

@@ -1,4 +1,4 @@
-//! `tollgate jobs`: long work of a running gateway. Other commands start theirs with [`complete`].
+//! `tollgate jobs`: long work of a gateway. Other commands start theirs with [`complete`].
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::progress::Bar;
 use super::table::{self, Layout, Output, OutputArgs, column, wide};
-use super::target::{Query, RemoteArgs, Target, segment};
+use super::target::{Query, Target, TargetArgs, segment};
 use super::{Exit, Failure};
 
 /// Between looks at a job.
@@ -34,7 +34,7 @@ const LAYOUT: Layout = Layout {
 #[command(after_help = "Example:\n  tollgate jobs list && tollgate jobs watch 0192ab4f")]
 pub struct Args {
     #[command(flatten)]
-    target: RemoteArgs,
+    target: TargetArgs,
     #[command(flatten)]
     output: OutputArgs,
     /// What to do.
@@ -67,9 +67,13 @@ struct Id {
 /// Runs it.
 ///
 /// # Errors
-/// See [`Target::get`]; and a watched job that did not come to its end.
+/// See [`Target::open`] and [`Target::get`]; and a watched job that did not come to its end.
 pub async fn run(args: Args) -> Result<(), Failure> {
-    let target = Target::running(&args.target)?;
+    let target = match args.verb {
+        Verb::List | Verb::Show(_) => Target::open(&args.target).await?,
+        // Where nothing runs there is no end to wait for.
+        Verb::Watch(_) | Verb::Cancel(_) => Target::changing(&args.target)?,
+    };
     let output = args.output.output;
     match args.verb {
         Verb::List => {

@@ -100,6 +100,17 @@ impl Target {
         Ok(Self(Kind::Remote(Remote::new(args.admin.as_deref().unwrap_or(ADMIN), token)?)))
     }
 
+    /// A running gateway, for the verbs of a command that change something where others only look.
+    ///
+    /// # Errors
+    /// As [`Target::running`]; a data folder was named.
+    pub fn changing(args: &TargetArgs) -> Result<Self, Failure> {
+        match &args.data {
+            None => Self::running(&args.running),
+            Some(_) => Err(Failure::new(Exit::Usage, "--data: this needs a running gateway; leave --data out")),
+        }
+    }
+
     /// Whether it is a stopped gateway's folder: its jobs end with this process.
     #[must_use]
     pub const fn is_local(&self) -> bool {

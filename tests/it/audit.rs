@@ -12,12 +12,8 @@ const ROUTER: &str = include_str!("../../src/admin.rs");
 
 /// A route that changes nothing; the backend's word that it took messages, which stands in the trace of each event; and
 /// those whose change needs more than a call: `payments/submitted.rs` and `rejected.rs` look at their entries.
-const OTHERS: &[(&str, &str)] = &[
-    ("POST", "/rejected/recheck"),
-    ("POST", "/feed/ack"),
-    ("POST", "/payments/check"),
-    ("POST", "/rejected/admit"),
-];
+const OTHERS: &[(&str, &str)] =
+    &[("POST", "/rejected/recheck"), ("POST", "/feed/ack"), ("POST", "/payments/check"), ("POST", "/rejected/admit")];
 
 /// `(METHOD, path)` of every route that may change something.
 fn changing() -> BTreeSet<(&'static str, String)> {

@@ -211,7 +211,11 @@ async fn who_does_not_get_through_is_told_what_to_do() {
 #[tokio::test]
 async fn a_stopped_gateways_data_answers_the_same() {
     let (site, gateway, ids) = three().await;
-    let commands: [&[&str]; 4] = [
+    assert_eq!(ask(&site, &gateway, ADMIN_TOKEN, &["resend", "--state", "dead", "--yes"], "").code, Some(0));
+    let commands: [&[&str]; 7] = [
+        &["expectations", "list", "-o", "json"],
+        &["jobs", "list", "-o", "json"],
+        &["attempts", "list", "-o", "json"],
         &["deliveries", "list", "-o", "json"],
         &["deliveries", "show", &ids[1], "-o", "json"],
         &["events", "list", "-o", "csv"],
@@ -228,9 +232,10 @@ async fn a_stopped_gateways_data_answers_the_same() {
         let after = open(&site, command);
         assert_eq!((after.code, &after.out), (Some(0), &before), "{command:?}: {}", after.err);
     }
+    open(&site, &["expectations", "cancel", "order-1", "--yes"]).fails(2, "needs a running gateway");
     let file = text(&site.file());
     let status = open(&site, &["status", "--disk", "--config", &file, "-o", "json"]).json();
-    assert_eq!((&status["serving"], &status["evidence"]["head"]["seq"]), (&json!(false), &json!(6)), "decisions too");
+    assert_eq!((&status["serving"], &status["evidence"]["head"]["seq"]), (&json!(false), &json!(7)), "decisions too");
     assert_eq!(status["sources"][1]["name"], "stripe");
     // What was looked at still serves.
     let again = site.start();
