@@ -339,6 +339,25 @@ pub struct Destination {
     pub accept: Vec<u16>,
     /// Loopback and private addresses may be posted to.
     pub allow_private: bool,
+    /// Whom it is believed to be, and who we are to it.
+    pub tls: Tls,
+}
+
+/// `[forward.tls]`: parsed, and found to fit together.
+#[derive(Clone)]
+pub struct Tls {
+    /// The only authorities that are believed; empty is those that the machine trusts.
+    pub ca: Vec<reqwest::Certificate>,
+    /// Our certificate with its key.
+    pub identity: Option<reqwest::Identity>,
+}
+
+impl Tls {
+    /// The machine's authorities, and no certificate of ours.
+    #[must_use]
+    pub const fn of_the_machine() -> Self {
+        Self { ca: Vec::new(), identity: None }
+    }
 }
 
 /// When a destination is left alone, and for how long.

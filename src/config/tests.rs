@@ -4,6 +4,7 @@ mod bad;
 mod example;
 mod overlay;
 mod references;
+mod tls;
 
 use std::path::PathBuf;
 

@@ -4,6 +4,7 @@ mod address;
 mod archive;
 mod choice;
 mod money;
+mod pem;
 mod quantity;
 mod secret;
 mod text;
@@ -15,6 +16,7 @@ pub(super) use choice::{
     TokenClass,
 };
 pub(super) use money::{Decimal, EvmAddress, Hash};
+pub(super) use pem::Certificates;
 pub(super) use quantity::{Size, Span, shown, shown_bytes};
 pub(super) use secret::{Entry, SecretText, SigningKey, check_signing_key};
 pub(super) use text::{Folder, HeaderName, Instant, Label, LogFilter, Name, Pattern, Pointer, UrlPath, name};

@@ -106,7 +106,14 @@ impl Client {
         let reach = Reach::of(destination);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if !destination.tls.ca.is_empty() {
+            builder = builder.tls_certs_only(destination.tls.ca.iter().cloned());
+        }
+        if let Some(identity) = &destination.tls.identity {
+            builder = builder.identity(identity.clone());
+        }
+        let http = builder
             .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
@@ -179,7 +186,9 @@ fn name(error: &reqwest::Error) -> SendError {
         refused |= cause.is::<Refused>();
         let io = cause.downcast_ref::<io::Error>();
         // rustls reports what the peer got wrong as invalid data; a refused or reset connection has its own kind.
-        handshake |= io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData);
+        handshake |= error.is_connect() && io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData);
+        // A backend that misses our certificate says so when the handshake is over for us.
+        handshake |= cause.is::<rustls::Error>();
         // An I/O error's `source` skips the error it wraps.
         next = match io.and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
@@ -188,7 +197,7 @@ fn name(error: &reqwest::Error) -> SendError {
     }
     if refused {
         SendError::Address
-    } else if error.is_connect() && handshake {
+    } else if handshake {
         SendError::Tls
     } else if error.is_connect() {
         SendError::Connect

@@ -81,4 +81,6 @@ mod support;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod verdicts;

@@ -1,5 +1,6 @@
 //! The harness: the real binary as a child process, a real chain, a backend that distrusts it.
 
+pub(crate) mod authority;
 pub(crate) mod bucket;
 pub(crate) mod chaos;
 pub(crate) mod gateway;

@@ -1,5 +1,7 @@
 //! Destinations.
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -46,6 +48,7 @@ fn destination(name: &str, raw: &forward::Destination, reader: &mut Reader<'_>) 
         max_age: raw.max_age.0,
         accept: raw.accept.iter().filter_map(|code| u16::try_from(code.0).ok()).collect(),
         allow_private: may_be_private(raw, reader),
+        tls: tls::tls(name, raw, reader),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::read::{Count, Reader, Value, join};
 use crate::config::section::section;
 use crate::config::shape::{Field, Presence, Shape};
 use crate::config::tree::{Item, Node};
-use crate::config::value::{HttpUrl, Message, SigningKey, Span};
+use crate::config::value::{Certificates, HttpUrl, Message, SecretText, SigningKey, Span};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -39,6 +39,18 @@ section! {
         accept: list Count<300, 599>;
         /// Whether the destination may be at a loopback, private or link-local address.
         allow_private: default bool = false;
+        /// How an https destination is known, and how it knows us.
+        tls: table Tls;
+    }
+
+    /// `[forward.tls]`
+    struct Tls {
+        /// Certificates of the only authorities that are believed; without it, those that this machine trusts.
+        ca: optional Certificates;
+        /// Our certificate, for a destination that asks for one; those that lead to its authority follow it.
+        cert: optional Certificates;
+        /// Its private key in PEM, without a passphrase.
+        key: optional SecretText;
     }
 
     /// `[forward.backoff]`

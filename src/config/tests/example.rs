@@ -23,6 +23,10 @@ fn loads(text: &str) {
     std::fs::write(folder.path().join("secrets/request-network"), "rn\n").unwrap();
     std::fs::write(folder.path().join("secrets/forward"), KEY).unwrap();
     std::fs::write(folder.path().join("secrets/archive"), "sk\n").unwrap();
+    let (certificate, key) = super::tls::pair();
+    std::fs::write(folder.path().join("secrets/core-ca.pem"), &certificate).unwrap();
+    std::fs::write(folder.path().join("secrets/client.pem"), &certificate).unwrap();
+    std::fs::write(folder.path().join("secrets/client.key"), &key).unwrap();
     let text = text.replace("file:/run/secrets/erp", "env:STRIPE_EU_SECRET");
     let path = folder.path().join("gate.toml");
     std::fs::write(&path, &text).unwrap();

@@ -13,7 +13,7 @@ use super::ledger::{Script, Stands};
 use super::receiver::Receiver;
 use crate::clock::Clock;
 use crate::config::{
-    Admin, Breaker, Config, Destination, Evidence, Ingress, Ledger as LedgerConfig, Secret, Shutdown, Telemetry,
+    Admin, Breaker, Config, Destination, Evidence, Ingress, Ledger as LedgerConfig, Secret, Shutdown, Telemetry, Tls,
     Verification, Watermarks,
 };
 use crate::forward::Worker;
@@ -45,6 +45,7 @@ pub(super) fn destination(url: &str) -> Destination {
         max_age: Duration::from_secs(7 * 86_400),
         accept: Vec::new(),
         allow_private: true,
+        tls: Tls::of_the_machine(),
     }
 }
 

@@ -204,6 +204,7 @@ fn destination(name: &str, types: &[&str]) -> config::Destination {
         max_age: Duration::from_secs(604_800),
         accept: Vec::new(),
         allow_private: true,
+        tls: config::Tls::of_the_machine(),
     }
 }
 

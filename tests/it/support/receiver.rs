@@ -27,12 +27,13 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// No test waits longer than this for something that should happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,6 +89,8 @@ pub struct Received {
     pub message: Value,
     /// When it arrived.
     pub at: Instant,
+    /// The protocol it came by.
+    pub version: Version,
     /// The connection it came by, counted from 1.
     pub connection: u64,
     /// What was answered, once it was.
@@ -129,6 +132,7 @@ struct State {
 
 struct Shared {
     secrets: Vec<String>,
+    tls: Option<TlsAcceptor>,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
 }
@@ -144,6 +148,15 @@ pub struct Receiver {
 impl Receiver {
     /// Listens on a free port. A request must be signed by one of these `whsec_` secrets; 200 is the answer.
     pub fn start(secrets: &[&str]) -> Self {
+        Self::start_behind(None, secrets)
+    }
+
+    /// Like [`Receiver::start`], behind TLS; what client and server agree on decides between HTTP/1.1 and HTTP/2.
+    pub fn start_tls(tls: TlsAcceptor, secrets: &[&str]) -> Self {
+        Self::start_behind(Some(tls), secrets)
+    }
+
+    fn start_behind(tls: Option<TlsAcceptor>, secrets: &[&str]) -> Self {
         let state = State {
             received: Vec::new(),
             script: VecDeque::new(),
@@ -158,7 +171,7 @@ impl Receiver {
             connections: 0,
         };
         let secrets = secrets.iter().copied().map(str::to_owned).collect();
-        let shared = Arc::new(Shared { secrets, state: Mutex::new(state), changes: watch::channel(0).0 });
+        let shared = Arc::new(Shared { secrets, tls, state: Mutex::new(state), changes: watch::channel(0).0 });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -173,7 +186,8 @@ impl Receiver {
 
     /// Where to post.
     pub fn url(&self) -> String {
-        format!("http://{}/hooks/payments", self.address)
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/hooks/payments", self.address)
     }
 
     /// Its socket address.
@@ -288,11 +302,24 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, mut stopped
             state.connections
         };
         let shared = Arc::clone(&shared);
-        connections.spawn(async move {
-            let service = service_fn(|request| answer(Arc::clone(&shared), request, number));
-            // An error is a connection that the other side, or `Answer::Close`, ended.
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await);
-        });
+        connections.spawn(connection(shared, socket, number));
+    }
+}
+
+/// An error is a connection that the other side, or `Answer::Close`, ended.
+async fn connection(shared: Arc<Shared>, socket: tokio::net::TcpStream, number: u64) {
+    let service = service_fn(|request| answer(Arc::clone(&shared), request, number));
+    let Some(tls) = &shared.tls else {
+        drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await);
+        return;
+    };
+    let Ok(socket) = tls.accept(socket).await else { return };
+    if socket.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let service = service_fn(|request| answer(Arc::clone(&shared), request, number));
+        let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        drop(http2.serve_connection(TokioIo::new(socket), service).await);
+    } else {
+        drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await);
     }
 }
 
@@ -328,7 +355,8 @@ async fn answer(
     let received = Received {
         webhook_id: text("webhook-id"),
         timestamp: text("webhook-timestamp").parse().unwrap_or_default(),
-        target: head.uri.to_string(),
+        target: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        version: head.version,
         message: serde_json::from_slice(&body).unwrap_or_default(),
         headers: head.headers,
         body,
