@@ -35,6 +35,7 @@ mod evidence;
 mod expectations;
 mod feed;
 mod find;
+mod forwarding;
 mod handling;
 mod health;
 mod jobs;
@@ -50,6 +51,7 @@ mod status;
 mod verification;
 mod view;
 
+pub use forwarding::{Forwarding, Tested, Testing, Untested};
 pub use verification::{Asked, ChainNow, NodeNow, StandingNow, Submission, Verification};
 
 /// Largest request body: an expectation with its 4 KiB of metadata fits many times.
@@ -87,6 +89,8 @@ pub struct Parts {
     pub jobs: Jobs,
     /// The chains as they are judged now.
     pub verification: Arc<dyn Verification>,
+    /// What may be sent at once; none while a stopped gateway is looked at.
+    pub forwarding: Option<Arc<dyn Forwarding>>,
     /// What removes, archives and brings back evidence.
     pub retention: Retention,
     /// Since when this process serves; none while a stopped gateway is looked at.
@@ -139,6 +143,7 @@ impl Api {
             .route("/evidence/erase", post(keeping::erase))
             .route("/audit", get(audit::list))
             .route("/attempts", get(attempts::list))
+            .route("/forward/test", post(forwarding::test))
             .route("/feed", get(feed::read))
             .route("/feed/ack", post(feed::acknowledge))
             .route("/find", get(find::find))

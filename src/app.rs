@@ -31,6 +31,7 @@ use crate::{backup, forward, reconcile, replay, screening, seal, verify};
 
 mod by_hand;
 mod error;
+mod forwarding;
 
 pub use error::{RunError, StartError};
 
@@ -232,9 +233,8 @@ struct Running {
 
 impl Running {
     fn start(app: App) -> Self {
-        let grace = app.config.shutdown.grace;
         let (draining, drains) = task::stop();
-        let jobs = Jobs::new(app.clock.clone());
+        let (grace, jobs) = (app.config.shutdown.grace, Jobs::new(app.clock.clone()));
         let (retention, reconcile, replay) = (app.retention(), app.reconcile(), app.replay());
         let api = Api::new(admin::Parts {
             retention: retention.clone(),
@@ -248,6 +248,7 @@ impl Running {
             draining: drains,
             jobs: jobs.clone(),
             verification: app.by_hand,
+            forwarding: Some(Arc::new(app.forward.trials())),
             started_us: Some(app.clock.now().as_microsecond()),
             public_key: app.public_key,
         });

@@ -18,6 +18,7 @@ pub mod expectations;
 pub mod filter;
 pub mod find;
 mod follow;
+pub mod forward;
 pub mod healthcheck;
 pub mod jobs;
 mod output;
@@ -80,6 +81,8 @@ pub enum Command {
     Events(events::Args),
     /// Look at what was sent and how it was answered.
     Attempts(attempts::Args),
+    /// Try whether messages arrive.
+    Forward(forward::Args),
     /// Look at what is expected; put and cancel it with the backend's token.
     Expectations(expectations::Args),
     /// Look at payments, and judge a transaction by hand.
@@ -200,6 +203,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Events(args) => Box::pin(events::run(args)).await,
         Command::Attempts(args) => Box::pin(attempts::run(args)).await,
+        Command::Forward(args) => Box::pin(forward::run(args)).await,
         Command::Expectations(args) => Box::pin(expectations::run(args)).await,
         Command::Payments(args) => Box::pin(payments::run(args)).await,
         Command::Chains(args) => Box::pin(chains::run(args)).await,

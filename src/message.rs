@@ -10,10 +10,12 @@ mod claimed;
 mod render;
 mod retracted;
 mod revised;
+mod trial;
 
 pub use render::{payment, provider_event};
 pub use retracted::retracted;
 pub use revised::revised;
+pub use trial::gateway_test;
 
 use alloy_primitives::{Address, B256, U256};
 use jiff::Timestamp;

@@ -8,6 +8,7 @@ mod attempt;
 mod dispatch;
 mod others;
 mod pace;
+mod trial;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,8 @@ use crate::task::{self, Stop, Wake, Wakes};
 use crate::telemetry::Metrics;
 use dispatch::Dispatch;
 use others::Others;
+
+pub use trial::{NoTrial, Trial, Trials};
 
 /// First and longest wait before a ledger that failed is asked again.
 const LEDGER_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -123,6 +126,12 @@ impl Worker {
             lines.push((Arc::new(line), destination.clone()));
         }
         Ok(Self { ledger, clock, wakes, lines })
+    }
+
+    /// What operators may have sent to each destination at once.
+    #[must_use]
+    pub fn trials(&self) -> Trials {
+        Trials::of(self.lines.iter().map(|(line, _)| line))
     }
 
     /// Works until stop is said, then lets what is in flight finish. A panic of a dispatcher ends this too, with that

@@ -17,7 +17,7 @@ use crate::ledger::{Proof, Sealed, StoredExpectation};
 use crate::model::{Anchor, Code, WebhookId};
 
 /// Version of the message's shape. Fields may be added under the same number; a changed meaning raises it.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// What stands for an assurance when only the sender is known.
 const SIGNATURE_ONLY: &str = "signature";
@@ -213,7 +213,7 @@ fn seconds(seconds: u64) -> Option<String> {
 }
 
 /// RFC 3339, UTC, milliseconds; finer digits are cut, never rounded up into the future.
-fn millis(at: Timestamp) -> String {
+pub(super) fn millis(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 

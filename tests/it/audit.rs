@@ -74,6 +74,7 @@ async fn whatever_is_changed_through_the_api_has_its_entry() {
         ("POST", "/forwarding/resume", "/forwarding/resume".to_owned(), why.clone()),
         ("POST", "/sources/{name}/pause", "/sources/stripe/pause".to_owned(), why.clone()),
         ("POST", "/sources/{name}/resume", "/sources/stripe/resume".to_owned(), why.clone()),
+        ("POST", "/forward/test", "/forward/test".to_owned(), json!({})),
         ("PUT", "/chains/{name}/finality", "/chains/local/finality".to_owned(), tiers),
         ("DELETE", "/chains/{name}/finality", "/chains/local/finality".to_owned(), why.clone()),
         ("POST", "/chains/{name}/cordon", "/chains/local/cordon".to_owned(), why.clone()),

@@ -83,4 +83,6 @@ mod tidy;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod trial;
+#[cfg(test)]
 mod verdicts;

@@ -56,6 +56,7 @@ impl Local {
         let verification = verification(&config, &ledger, &clock, &metrics).await?;
         let api = Api::new(Parts {
             verification,
+            forwarding: None,
             retention: Retention::new(
                 evidence.clone(),
                 Arc::clone(&ledger),

@@ -138,6 +138,7 @@ const PURE: &[&str] = &[
     "src/archive/pack",
     "src/chain/proof",
     "src/explain",
+    "src/forward/advice",
     "src/forward/classify",
     "src/forward/schedule",
     "src/ledger/state",
