@@ -16,14 +16,15 @@ LONG = EVIDENCE_CRASH_ROUNDS=40 EVIDENCE_POWER_ROUNDS=12 EVIDENCE_POWER_STEP=1 E
 help: ## Shows this.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: build parts ## The main job on one machine: pays on a local chain, posts webhooks, shows every verdict.
+demo: build ## The main job on one machine: pays on a local chain, posts webhooks, shows every verdict.
+	scripts/bootstrap packages
 	$(BIN) demo $(DEMO_ARGS)
 
 build: ## Builds the gateway.
 	scripts/bootstrap build
 	$(CARGO) build --locked --workspace --bins
 
-parts: ## Installs the node packages that the demo and the tests run against.
+parts: ## Installs the node and Python packages that the demo and the tests run against.
 	scripts/bootstrap parts
 
 test: parts ## Every test, and the demo's verdicts.
@@ -70,4 +71,4 @@ image: ## The container image.
 	docker build -t tollgate .
 
 clean: ## Removes what the demo left behind, not the build cache.
-	rm -rf .node data
+	rm -rf .node .python data

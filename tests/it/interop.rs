@@ -1,9 +1,12 @@
-//! Signatures against the packages that the other sides really use: `stripe` and `standardwebhooks` from npm.
+//! Signatures against the packages that the other sides really use: `stripe` and `standardwebhooks` from npm, and the
+//! latter from PyPI.
 //!
 //! Neither side's expected value comes from our own code: what they sign we must take, what we sign they must take, and
 //! each must refuse what was changed on the way.
 
 mod node;
+mod python;
+mod received;
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
@@ -28,6 +31,12 @@ const BODIES: [&str; 5] = [
     r#"{"a":1,"a":2,"nothing":null,"empty":""}"#,
     "{}",
 ];
+
+/// Puts questions to the other side.
+type Ask = fn(&[Value]) -> Vec<Value>;
+
+/// Both languages that the `standardwebhooks` packages are tried in.
+const BOTH: [Ask; 2] = [node::ask, python::ask];
 
 fn now() -> Timestamp {
     Clock::system().now()
@@ -63,7 +72,7 @@ fn tampered(body: &str) -> String {
 }
 
 /// What a signer of another make signed is accepted, under the right secret's name, and nothing else is.
-fn assert_we_take_what_they_sign(provider: &Provider, question: &Value, signs_time: bool) {
+fn assert_we_take_what_they_sign(ask: Ask, provider: &Provider, question: &Value, signs_time: bool) {
     let signed_at = now();
     let questions: Vec<Value> = BODIES
         .iter()
@@ -78,7 +87,7 @@ fn assert_we_take_what_they_sign(provider: &Provider, question: &Value, signs_ti
         .collect();
     let ours = verifier(provider.clone(), &SECRETS);
     let stranger = verifier(provider.clone(), &[STRANGER]);
-    for (body, answer) in BODIES.iter().zip(node::ask(&questions)) {
+    for (body, answer) in BODIES.iter().zip(ask(&questions)) {
         let headers = header_map(&answer);
         let verify = |body: &str, at| ours.verify(&headers, body.as_bytes(), at);
         let verified = verify(body, signed_at).unwrap_or_else(|refusal| panic!("{answer} {body}: {refusal}"));
@@ -93,7 +102,7 @@ fn assert_we_take_what_they_sign(provider: &Provider, question: &Value, signs_ti
 }
 
 /// A verifier of another make accepts what we signed, and refuses it changed, under another secret, or old.
-fn assert_they_take_what_we_sign(provider: &Provider, op: &Value) {
+fn assert_they_take_what_we_sign(ask: Ask, provider: &Provider, op: &Value) {
     let id = "019a9d3c-7f3a-7c11-8f5e-3d1f6a2b4c5d_1";
     let mut cases = Vec::new();
     for body in BODIES {
@@ -105,7 +114,7 @@ fn assert_they_take_what_we_sign(provider: &Provider, op: &Value) {
         cases.push((false, question(op, STRANGER, body, &signed)));
         cases.push((false, question(op, SECRETS[0], body, &old)));
     }
-    assert_judged(&cases);
+    assert_judged(ask, &cases);
 }
 
 fn question(op: &Value, secret: &str, body: &str, headers: &Value) -> Value {
@@ -116,9 +125,9 @@ fn question(op: &Value, secret: &str, body: &str, headers: &Value) -> Value {
     question
 }
 
-fn assert_judged(cases: &[(bool, Value)]) {
+fn assert_judged(ask: Ask, cases: &[(bool, Value)]) {
     let questions: Vec<Value> = cases.iter().map(|(_, question)| question.clone()).collect();
-    for ((accepted, question), answer) in cases.iter().zip(node::ask(&questions)) {
+    for ((accepted, question), answer) in cases.iter().zip(ask(&questions)) {
         assert_eq!(answer["accepted"], *accepted, "{question}: {answer}");
         if *accepted {
             let body: Value = serde_json::from_str(question["body"].as_str().unwrap()).unwrap();
@@ -129,30 +138,38 @@ fn assert_judged(cases: &[(bool, Value)]) {
 
 #[test]
 fn what_stripes_package_signs_is_accepted_and_nothing_else() {
-    assert_we_take_what_they_sign(&Provider::Stripe, &json!({"op": "stripe.sign"}), true);
+    assert_we_take_what_they_sign(node::ask, &Provider::Stripe, &json!({"op": "stripe.sign"}), true);
 }
 
 #[test]
 fn stripes_package_accepts_what_we_sign_and_nothing_else() {
-    assert_they_take_what_we_sign(&Provider::Stripe, &json!({"op": "stripe.verify"}));
+    assert_they_take_what_we_sign(node::ask, &Provider::Stripe, &json!({"op": "stripe.verify"}));
 }
 
 #[test]
-fn what_the_standardwebhooks_package_signs_is_accepted_and_nothing_else() {
-    assert_we_take_what_they_sign(&Provider::StandardWebhooks, &json!({"op": "standardwebhooks.sign"}), true);
+fn what_the_standardwebhooks_packages_sign_is_accepted_and_nothing_else() {
+    for ask in BOTH {
+        let op = json!({"op": "standardwebhooks.sign"});
+        assert_we_take_what_they_sign(ask, &Provider::StandardWebhooks, &op, true);
+    }
 }
 
 #[test]
-fn the_standardwebhooks_package_accepts_what_we_sign_and_nothing_else() {
-    assert_they_take_what_we_sign(&Provider::StandardWebhooks, &json!({"op": "standardwebhooks.verify"}));
+fn the_standardwebhooks_packages_accept_what_we_sign_and_nothing_else() {
+    for ask in BOTH {
+        assert_they_take_what_we_sign(ask, &Provider::StandardWebhooks, &json!({"op": "standardwebhooks.verify"}));
+    }
 }
 
 #[test]
-fn the_receiver_in_the_readme_accepts_what_we_sign_and_nothing_else() {
+fn the_receivers_in_the_readme_accept_what_we_sign_and_nothing_else() {
     let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("```js\n").expect("a receiver in JavaScript");
-    let (code, _) = rest.split_once("```").expect("its end");
-    assert_they_take_what_we_sign(&Provider::StandardWebhooks, &json!({"op": "readme.receive", "code": code}));
+    for (language, ask) in [("js", BOTH[0]), ("python", BOTH[1])] {
+        let (_, rest) = readme.split_once(&format!("```{language}\n")).expect("a receiver in this language");
+        let (code, _) = rest.split_once("```").expect("its end");
+        let op = json!({"op": "readme.receive", "code": code});
+        assert_they_take_what_we_sign(ask, &Provider::StandardWebhooks, &op);
+    }
 }
 
 /// During a rotation a destination has two secrets, and the backend knows one of them, whichever.
@@ -176,7 +193,9 @@ fn messages_signed_with_two_secrets_verify_with_either() {
         }
         cases.push((false, question(&verify, STRANGER, body, &headers)));
     }
-    assert_judged(&cases);
+    for ask in BOTH {
+        assert_judged(ask, &cases);
+    }
 }
 
 /// Request Network publishes no package for receivers; its documentation computes the tag with node's HMAC.
@@ -185,7 +204,7 @@ fn what_request_networks_documentation_computes_is_accepted_and_nothing_else() {
     let question = json!({
         "op": "hmac.sign", "header": "x-request-network-signature", "algorithm": "sha256", "encoding": "hex", "prefix": "",
     });
-    assert_we_take_what_they_sign(&Provider::RequestNetwork, &question, false);
+    assert_we_take_what_they_sign(node::ask, &Provider::RequestNetwork, &question, false);
 }
 
 #[test]
@@ -208,6 +227,6 @@ fn what_other_senders_compute_is_accepted_in_every_form_and_nothing_else() {
             "op": "hmac.sign", "header": "x-shop-signature", "algorithm": their_algorithm, "encoding": their_encoding,
             "prefix": prefix,
         });
-        assert_we_take_what_they_sign(&provider, &question, false);
+        assert_we_take_what_they_sign(node::ask, &provider, &question, false);
     }
 }
