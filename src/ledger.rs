@@ -165,8 +165,14 @@ pub trait Ledger: Operations {
     fn record_attempt(&self, result: RecordAttempt) -> Answer<'_, ()>;
 
     /// Makes what waits out a backoff due now, except where the backend asked for the wait (an attempt's outcome
-    /// `retry_after`). Says how many; a bounded number a call. For a destination that is back.
+    /// `retry_after`). Says how many: [`HASTENED_MAX`] a call, and then there may be more. For a destination that is back.
     fn hasten(&self, destination: &str, now_us: i64) -> Answer<'_, u64>;
+
+    /// When a destination was left alone, the oldest first, as it was put last.
+    fn outages(&self, destination: &str) -> Answer<'_, Vec<Outage>>;
+
+    /// Puts these in place of those that were put before. An engine keeps at least the newest 500.
+    fn put_outages(&self, destination: &str, outages: Vec<Outage>) -> Answer<'_, ()>;
 
     /// Makes attempts that a crash left open due again. Once, at start.
     fn recover_attempts(&self, now_us: i64) -> Answer<'_, u64>;
@@ -236,7 +242,7 @@ pub trait Ledger: Operations {
     /// `next` misses none and repeats none. Superseded messages are left out. To hand a message out is to send it
     /// (rule 19): in the same transaction it counts as forwarded. So a payment that nobody was sent yet is handed out
     /// only while no pause holds it and its anchor is fresh, as by [`Self::record_intent`]; else the page ends before
-    /// it. It is not marked as delivered.
+    /// it. It is not marked as delivered. A position beyond the newest message is a [`LedgerError::BadCursor`].
     fn feed(&self, read: FeedRead) -> Answer<'_, FeedPage>;
 
     /// Marks messages that were handed out as delivered, in one transaction. Repeating it changes nothing.

@@ -14,7 +14,7 @@ use super::auth::{Caller, May};
 use super::envelope::{Body, Params};
 use super::problem::{Answer, Problem, ok, page_limit};
 use crate::config;
-use crate::ledger::{FeedAck, FeedItem, FeedPage, FeedRead, LedgerIdentity};
+use crate::ledger::{FeedAck, FeedItem, FeedPage, FeedRead, LedgerError, LedgerIdentity};
 use crate::message::MessageType;
 use crate::model::WebhookId;
 
@@ -64,7 +64,11 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, Params(query): 
         read.now_us = api.clock.now().as_microsecond();
         let age_us = i64::try_from(api.config.anchor_age().as_micros()).unwrap_or(i64::MAX);
         read.anchor_since_us = read.now_us.saturating_sub(age_us);
-        let page = api.ledger.feed(read.clone()).await?;
+        let page = match api.ledger.feed(read.clone()).await {
+            // Right in its form, and nobody was ever given it.
+            Err(LedgerError::BadCursor(_)) => return Err(Problem::expired_cursor()),
+            answered => answered?,
+        };
         if page.anchor_stale {
             api.wakes.verify.wake();
         }

@@ -110,10 +110,10 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// A position in a ledger that was restored or rebuilt since, or in another one.
+    /// A position in a ledger that was restored or rebuilt since, or in another one, or that was never given out.
     pub(super) fn expired_cursor() -> Self {
-        let message = "the cursor is of another ledger, or of this one before it was restored or rebuilt: begin without \
-             `after`, and drop the webhook ids that you know";
+        let message = "the cursor is of another ledger, or of this one before it was restored or rebuilt, or beyond its end: \
+             begin without `after`, and drop the webhook ids that you know";
         Self::new(StatusCode::GONE, "CURSOR_EXPIRED", message)
     }
 

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::Breaker as Settings;
+use crate::ledger::Outage;
 
 use super::schedule::RETRY_AFTER_MAX;
 
@@ -195,6 +196,26 @@ pub struct Outages {
 }
 
 impl Outages {
+    /// As an earlier life of the process kept them. One that lasted when it ended counts until now: whether the destination
+    /// came back meanwhile is not known, and this gives up nothing too early.
+    #[must_use]
+    pub fn kept(kept: &[Outage], now_us: i64) -> Self {
+        let mut outages = Self::default();
+        for outage in kept {
+            outages.began(outage.began_us);
+            outages.ended(outage.ended_us.unwrap_or(now_us));
+        }
+        outages
+    }
+
+    /// What a later life has to know.
+    #[must_use]
+    pub fn to_keep(&self) -> Vec<Outage> {
+        let ended =
+            self.past.iter().map(|(began_us, ended_us)| Outage { began_us: *began_us, ended_us: Some(*ended_us) });
+        ended.chain(self.since_us.map(|began_us| Outage { began_us, ended_us: None })).collect()
+    }
+
     /// The breaker opened.
     pub fn began(&mut self, now_us: i64) {
         self.since_us = self.since_us.or(Some(now_us));

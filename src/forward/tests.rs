@@ -10,6 +10,7 @@ mod operations;
 mod outage;
 #[path = "../../tests/it/support/receiver.rs"]
 mod receiver;
+mod restarts;
 mod schedule;
 mod sqlite;
 mod support;

@@ -22,7 +22,7 @@ use super::schedule::Policy;
 use super::signing::Signer;
 use crate::clock::Clock;
 use crate::config::{Config, Destination};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::task::{self, Stop, Wake, Wakes};
 use crate::telemetry::Metrics;
 use dispatch::Dispatch;
@@ -137,7 +137,7 @@ impl Worker {
     /// Works until stop is said, then lets what is in flight finish. A panic of a dispatcher ends this too, with that
     /// panic: a gateway that quietly stopped forwarding would be worse than one that restarts.
     pub async fn run(self, mut stop: Stop) {
-        if !self.recover(&mut stop).await {
+        if !self.take_up(&mut stop).await {
             return;
         }
         let (running, mut ended) = mpsc::channel(1);
@@ -168,11 +168,25 @@ impl Worker {
         join(handles).await;
     }
 
-    /// Makes attempts that a crash left open due again. False when stop came first.
-    async fn recover(&self, stop: &mut Stop) -> bool {
+    /// Remembers outages, and makes attempts that a crash left open due again; says how many.
+    async fn recover(&self) -> Result<u64, LedgerError> {
+        let now_us = self.clock.now().as_microsecond();
+        for (line, _) in &self.lines {
+            let kept = self.ledger.outages(&line.name).await?;
+            let outages = Outages::kept(&kept, now_us);
+            if kept.iter().any(|outage| outage.ended_us.is_none()) {
+                self.ledger.put_outages(&line.name, outages.to_keep()).await?;
+            }
+            *line.outages() = outages;
+        }
+        self.ledger.recover_attempts(now_us).await
+    }
+
+    /// Takes up what an earlier life left. False when stop came first.
+    async fn take_up(&self, stop: &mut Stop) -> bool {
         let mut pause = LEDGER_PAUSE.0;
         loop {
-            match self.ledger.recover_attempts(self.clock.now().as_microsecond()).await {
+            match self.recover().await {
                 Ok(0) => return true,
                 Ok(open) => {
                     tracing::warn!(open, "attempts were open when the process ended; their messages are sent again");

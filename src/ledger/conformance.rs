@@ -108,6 +108,7 @@ macro_rules! suite {
             lanes::destinations_have_lanes_of_their_own
             lanes::a_crash_leaves_nothing_in_flight
             lanes::due_work_is_found_after_a_restart
+            lanes::rule_21_outages_are_known_after_a_restart
             orphans::rule_19_an_anchor_lost_before_an_intent_supersedes
             orphans::rule_14_a_tombstone_blocks_others_and_not_its_own_event
             orphans::rule_33_a_joined_claim_does_not_say_what_a_lost_payment_is_for

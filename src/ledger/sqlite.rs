@@ -14,9 +14,9 @@ use super::{
     Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, ChainEvidence, Change, ChangeTable, Committed,
     Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
     FeedAck, FeedAcked, FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger,
-    LedgerError, LedgerIdentity, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome, Reached,
-    Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch, ScanCursor,
-    ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
+    LedgerError, LedgerIdentity, Outage, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome,
+    Reached, Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch,
+    ScanCursor, ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
 };
 use crate::clock::Clock;
 use crate::model::{EventId, WebhookId};
@@ -39,6 +39,7 @@ mod intake;
 mod jobs;
 mod meta;
 mod operations;
+mod outages;
 mod outbox;
 mod pauses;
 mod place;
@@ -271,6 +272,16 @@ impl Ledger for Sqlite {
 
     fn changes(&self, table: ChangeTable, after: u64, limit: usize) -> Answer<'_, Vec<Change>> {
         self.read(move |conn| follow::changes(conn, table, after, limit))
+    }
+
+    fn outages(&self, destination: &str) -> Answer<'_, Vec<Outage>> {
+        let destination = destination.to_owned();
+        self.read(move |conn| outages::of(conn, &destination))
+    }
+
+    fn put_outages(&self, destination: &str, outages: Vec<Outage>) -> Answer<'_, ()> {
+        let destination = destination.to_owned();
+        self.write(move |conn| outages::put(conn, &destination, &outages))
     }
 
     fn feed(&self, read: FeedRead) -> Answer<'_, FeedPage> {

@@ -143,6 +143,19 @@ fn patience_stands_still_in_outages_and_only_there() {
 }
 
 #[test]
+fn outages_are_known_to_a_later_life_and_one_that_lasted_counts_until_then() {
+    let mut outages = Outages::default();
+    outages.began(10);
+    outages.ended(20);
+    outages.began(50);
+    let mut later = Outages::kept(&outages.to_keep(), 90);
+    assert_eq!(later.within(0, 200), 50);
+    later.began(100);
+    assert_eq!(later.within(0, 200), 150);
+    assert_eq!(Outages::kept(&later.to_keep(), 300).within(0, 300), 250);
+}
+
+#[test]
 fn many_outages_take_bounded_space_and_shorten_nobodys_patience() {
     let mut outages = Outages::default();
     for n in 0..1000_i64 {

@@ -9,10 +9,11 @@ use chain_config::TierSpec;
 use crate::ledger::{
     Answer, AuditEntry, AuditFilter, AuditRecord, CancelOutcome, ChainEvidence, Change, ChangeTable, Committed,
     Confirm, Confirmed, Cordon, Cursor, DeliveryView, DueEvent, DueMessage, EventDetail, EventView, ExpectationView,
-    FeedAck, FeedAcked, FeedPage, FeedRead, Filter, FinalityOverride, IdOf, IntakeBatch, Intent, KnownDelivery, Ledger,
-    LedgerError, LedgerIdentity, Next, Page, Pause, PauseTarget, PruneLimit, PrunePage, PutExpectation, PutOutcome,
-    Reached, Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict, RemovedHow, Retract, ScanBatch,
-    ScanCursor, ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission, Submitted, Taken, Who,
+    FeedAck, FeedAcked, FeedPage, FeedRead, Filter, FinalityOverride, HASTENED_MAX, IdOf, IntakeBatch, Intent,
+    KnownDelivery, Ledger, LedgerError, LedgerIdentity, Next, Outage, Page, Pause, PauseTarget, PruneLimit, PrunePage,
+    PutExpectation, PutOutcome, Reached, Reanchor, Reconciliation, RecordAttempt, RecordIntent, RecordVerdict,
+    RemovedHow, Retract, ScanBatch, ScanCursor, ScanTarget, Scanned, Sighting, Snapshot, Sought, Stats, Submission,
+    Submitted, Taken, Who,
 };
 use crate::model::{EventId, WebhookId};
 
@@ -24,6 +25,9 @@ pub(super) enum Stands {
     Delivered,
     Dead,
 }
+
+/// Messages that are made due at once.
+const HASTENED_AT_ONCE: u64 = 1;
 
 /// Failures to come, counted down.
 #[derive(Default)]
@@ -47,6 +51,7 @@ struct State {
     looks: u64,
     checks_asked: u64,
     pauses: Vec<(PauseTarget, bool)>,
+    outages: HashMap<String, Vec<Outage>>,
 }
 
 /// See the module. A lane `x@second` goes to the destination `second`, any other to `default`.
@@ -90,6 +95,11 @@ impl Script {
 
     pub(super) fn results(&self) -> Vec<RecordAttempt> {
         self.state().results.clone()
+    }
+
+    /// What its last attempt came to.
+    pub(super) fn last(&self, id: WebhookId) -> Option<Next> {
+        self.state().results.iter().rev().find(|result| result.webhook_id == id).map(|result| result.next)
     }
 
     pub(super) fn looks(&self) -> u64 {
@@ -190,6 +200,7 @@ impl Ledger for Script {
         self.answer(|state| {
             let State { messages, stands, results, .. } = state;
             let mut hastened = 0;
+            // Fewer a call than the interface has, so that tests see what is done about a full one.
             for message in
                 messages.iter().filter(|one| one.lane.split_once('@').map_or("default", |(_, to)| to) == destination)
             {
@@ -198,11 +209,25 @@ impl Ledger for Script {
                     && let Some(Stands::Due { due_us }) = stands.get_mut(&message.webhook_id)
                     && *due_us > now_us
                 {
+                    if hastened == HASTENED_AT_ONCE {
+                        return Ok(HASTENED_MAX);
+                    }
                     *due_us = now_us;
                     hastened += 1;
                 }
             }
             Ok(hastened)
+        })
+    }
+
+    fn outages(&self, destination: &str) -> Answer<'_, Vec<Outage>> {
+        self.answer(|state| Ok(state.outages.get(destination).cloned().unwrap_or_default()))
+    }
+
+    fn put_outages(&self, destination: &str, outages: Vec<Outage>) -> Answer<'_, ()> {
+        self.answer(|state| {
+            state.outages.insert(destination.to_owned(), outages);
+            Ok(())
         })
     }
 

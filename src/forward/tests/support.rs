@@ -175,7 +175,12 @@ impl Bench {
     }
 
     pub(super) fn with_clock(destination: Destination, ledger: Script, clock: Clock) -> Self {
-        let (ledger, metrics, wakes) = (Arc::new(ledger), Metrics::new(), Wakes::default());
+        Self::on(destination, Arc::new(ledger), clock)
+    }
+
+    /// On a ledger that another worker may have left.
+    pub(super) fn on(destination: Destination, ledger: Arc<Script>, clock: Clock) -> Self {
+        let (metrics, wakes) = (Metrics::new(), Wakes::default());
         let config = config(vec![destination]);
         let worker = Worker::new(ledger.clone(), &config, clock.clone(), &metrics, wakes.clone()).unwrap();
         let (switch, stop) = task::stop();
@@ -187,6 +192,14 @@ impl Bench {
     pub(super) fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.wakes.forward.wake();
+    }
+
+    /// Lets its backoff pass until it has failed once more.
+    pub(super) async fn fails_again(&self, id: WebhookId, backoff: Duration) {
+        let failed = |ledger: &Script| ledger.results().iter().filter(|result| result.webhook_id == id).count();
+        let before = failed(&self.ledger);
+        self.advance(backoff);
+        self.until("another failure", |ledger| before < failed(ledger)).await;
     }
 
     /// Says stop without waiting.

@@ -20,7 +20,7 @@ use super::pace::Pace;
 use super::{LEDGER_PAUSE, LONG, Line};
 use crate::config::Destination;
 use crate::forward::breaker::{Breaker, Change, Heard, Permit};
-use crate::ledger::{DueMessage, LedgerError};
+use crate::ledger::{DueMessage, HASTENED_MAX, LedgerError};
 use crate::task::{self, Stop, Wake};
 use crate::telemetry::metrics;
 
@@ -288,10 +288,13 @@ impl Dispatch {
                 show(line, false);
             }
         }
-        // Open, the breaker paces; closed, nothing has to wait. What is not made due now is due when its backoff ends.
-        if let Err(error) = line.ledger.hasten(destination, now_us).await {
-            tracing::warn!(destination, %error, "what waits goes on by its backoff");
+        let outages = line.outages().to_keep();
+        if let Err(error) = line.ledger.put_outages(destination, outages).await {
+            // Put again with the next change; until then a restart would count this outage as patience.
+            tracing::warn!(destination, %error, "the outage is not on record yet");
         }
+        // Open, the breaker paces; closed, nothing has to wait. However many wait, attempts go on meanwhile.
+        task::spawn("forward-hasten", hasten(Arc::clone(&self.line), self.wake.clone(), now_us));
         self.look_soon();
     }
 
@@ -341,6 +344,25 @@ impl Dispatch {
             next = next.min(paced.max(self.began + opens).max(self.held_until));
         }
         next
+    }
+}
+
+/// Makes all that waits out a backoff due. What the ledger does not make due now is due when its backoff ends.
+async fn hasten(line: Arc<Line>, wake: Wake, now_us: i64) {
+    loop {
+        match line.ledger.hasten(&line.name, now_us).await {
+            Ok(hastened) => {
+                wake.wake();
+                // More fail meanwhile; only a full call leaves any of those that waited when it began.
+                if hastened < HASTENED_MAX {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(destination = line.name, %error, "what waits goes on by its backoff");
+                return;
+            }
+        }
     }
 }
 

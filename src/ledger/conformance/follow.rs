@@ -131,6 +131,10 @@ pub(crate) async fn rule_25_the_feed_is_in_commit_order_and_repeats_nothing<R: R
     }
     let end = feed(&*ledger, read_feed(after)).await;
     assert!(end.items.is_empty() && end.next == after);
+    for beyond in [after + 1, u64::MAX] {
+        let refused = ledger.feed(read_feed(beyond)).await;
+        assert!(matches!(refused, Err(LedgerError::BadCursor(_))), "nobody was ever given {beyond}");
+    }
     let second = feed(&*ledger, FeedRead { destination: "second".to_owned(), ..read_feed(0) }).await;
     assert_eq!(second.items.len(), 20);
     let of_source = |name: &str| FeedRead { sources: vec![name.to_owned()], ..read_feed(0) };

@@ -104,3 +104,23 @@ pub(crate) async fn due_work_is_found_after_a_restart<R: Rig>(rig: R) {
     assert_eq!(heads(&*ledger, "default", T0).await, ["d"]);
     log.take(&*ledger, vec![paid("b", "r1", 2)]).await;
 }
+
+pub(crate) async fn rule_21_outages_are_known_after_a_restart<R: Rig>(rig: R) {
+    let ledger = rig.ledger();
+    assert_eq!(ledger.outages("default").await.expect("none"), []);
+    let ended = |n: i64| Outage { began_us: T0 + n * S, ended_us: Some(T0 + n * S + 1) };
+    let lasting = Outage { began_us: T0 + 9 * S, ended_us: None };
+    ledger.put_outages("default", vec![ended(1), lasting]).await.expect("written");
+    ledger.put_outages("second", vec![ended(7)]).await.expect("written");
+    drop(ledger);
+    let rig = rig.restart();
+    let ledger = rig.ledger();
+    assert_eq!(ledger.outages("default").await.expect("read"), [ended(1), lasting]);
+    assert_eq!(ledger.outages("second").await.expect("read"), [ended(7)]);
+    // What is put takes the place of what was, however much that is.
+    let many: Vec<_> = (0..500).map(ended).collect();
+    ledger.put_outages("default", many.clone()).await.expect("written");
+    assert_eq!(ledger.outages("default").await.expect("read"), many);
+    ledger.put_outages("default", Vec::new()).await.expect("written");
+    assert_eq!(ledger.outages("default").await.expect("read"), []);
+}

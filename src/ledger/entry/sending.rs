@@ -25,6 +25,18 @@ pub struct DueMessage {
     pub replay_id: Option<Uuid>,
 }
 
+/// Messages that one call of [`Ledger::hasten`](crate::ledger::Ledger::hasten) makes due.
+pub const HASTENED_MAX: u64 = 10_000;
+
+/// A time at which a destination was left alone. Nobody's patience runs in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// When.
+    pub began_us: i64,
+    /// Until when; none while it lasts.
+    pub ended_us: Option<i64>,
+}
+
 /// About to send.
 #[derive(Debug, Clone)]
 pub struct RecordIntent {

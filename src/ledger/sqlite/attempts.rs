@@ -5,7 +5,7 @@ use serde_json::{Value, json as object};
 
 use super::rows::{EventRow, Id, damaged};
 use super::{outbox, pauses};
-use crate::ledger::{FeedAck, FeedAcked, Intent, LedgerError, Next, RecordAttempt, RecordIntent, state};
+use crate::ledger::{FeedAck, FeedAcked, HASTENED_MAX, Intent, LedgerError, Next, RecordAttempt, RecordIntent, state};
 use crate::model::{Code, EventId, EventState, WebhookId};
 
 /// Messages that one call acknowledges.
@@ -13,9 +13,6 @@ const ACKS_MAX: usize = 500;
 
 /// Bytes kept of a response.
 const RESPONSE_MAX: usize = 1024;
-
-/// Messages that are made due at once when a destination is back.
-const HASTENED_MAX: i64 = 10_000;
 
 /// The newest attempt is the one with the highest id of its time; times of one message never repeat.
 const HASTEN: &str = "UPDATE dispatches SET due_us = ?2 WHERE destination = ?1 AND seq IN (
@@ -201,9 +198,10 @@ pub(super) fn acknowledge(conn: &Connection, ack: &FeedAck) -> Result<FeedAcked,
     Ok(acked)
 }
 
-/// Makes what waits out a backoff due. What is beyond the bound is due when its backoff ends.
+/// Makes what waits out a backoff due, those that would wait the shortest first.
 pub(super) fn hasten(conn: &Connection, destination: &str, now_us: i64) -> Result<u64, LedgerError> {
-    let hastened = conn.prepare_cached(HASTEN)?.execute((destination, now_us, HASTENED_MAX))?;
+    let most = i64::try_from(HASTENED_MAX).unwrap_or(i64::MAX);
+    let hastened = conn.prepare_cached(HASTEN)?.execute((destination, now_us, most))?;
     Ok(u64::try_from(hastened).unwrap_or(u64::MAX))
 }
 

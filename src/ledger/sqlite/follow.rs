@@ -102,10 +102,12 @@ pub(super) fn feed(conn: &Connection, read: &FeedRead, handing: Handing) -> Resu
     let limit = read.limit.min(PAGE_MAX);
     let passed_max = i64::try_from(limit.saturating_add(PASSED_MAX)).unwrap_or(i64::MAX);
     let mut statement = conn.prepare_cached(FEED)?;
-    let mut rows = statement.query((&read.destination, int(read.after)?, passed_max))?;
+    let after = i64::try_from(read.after).map_err(|_| LedgerError::BadCursor(read.after.to_string()))?;
+    let mut rows = statement.query((&read.destination, after, passed_max))?;
     let mut page = FeedPage { next: read.after, ..FeedPage::default() };
-    let mut bytes = 0_usize;
+    let (mut bytes, mut found) = (0_usize, false);
     while let Some(row) = rows.next()? {
+        found = true;
         if page.items.len() >= limit {
             break;
         }
@@ -139,5 +141,15 @@ pub(super) fn feed(conn: &Connection, read: &FeedRead, handing: Handing) -> Resu
         page.next = seq;
         page.items.push(FeedItem { seq, webhook_id, message_type, body });
     }
+    if !found && after > 0 {
+        within_what_is(conn, after)?;
+    }
     Ok((page, false))
+}
+
+/// Nothing can come after a position that does not exist yet: whoever has one would wait, and then miss what comes.
+fn within_what_is(conn: &Connection, after: i64) -> Result<(), LedgerError> {
+    let newest: i64 =
+        conn.prepare_cached("SELECT IFNULL(MAX(seq), 0) FROM messages")?.query_row([], |row| row.get(0))?;
+    if newest < after { Err(LedgerError::BadCursor(after.to_string())) } else { Ok(()) }
 }

@@ -23,7 +23,7 @@ const STATEMENTS: usize = 192;
 const APPLICATION_ID: i64 = 0x544C_4754;
 
 /// What this program reads and writes; `user_version` in the file's header.
-pub(super) const SCHEMA_VERSION: i64 = 4;
+pub(super) const SCHEMA_VERSION: i64 = 5;
 
 /// One batch a version, applied in order inside one transaction.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -31,6 +31,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
+    include_str!("schema-5.sql"),
 ];
 
 /// Why the ledger could not be opened.

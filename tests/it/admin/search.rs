@@ -127,6 +127,12 @@ async fn a_backend_that_pulls_gets_everything_once_in_order() {
     for query in ["after=7", "after=x.y.z", "types=payment", "wait=soon"] {
         refused(&get(&gateway, &format!("/api/v1/feed?{query}"), BACKEND_TOKEN).await, 400, "BAD_REQUEST");
     }
+    // The right ledger, and a place that nobody was ever given: whoever waited there would miss what comes.
+    let (ledger, _) = next.rsplit_once('.').unwrap();
+    for beyond in [1_000_000, u64::MAX] {
+        let path = format!("/api/v1/feed?wait=30s&after={ledger}.{beyond}");
+        refused(&get(&gateway, &path, BACKEND_TOKEN).await, 410, "CURSOR_EXPIRED");
+    }
     acknowledges(&gateway).await;
     let mut parts: Vec<&str> = cursors[0].split('.').collect();
     parts[1] = "1";

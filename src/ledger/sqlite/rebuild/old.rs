@@ -33,6 +33,7 @@ const TABLES: &[(&str, Option<&str>)] = &[
     ("dispatches", None),
     ("attempts", Some("rowid")),
     ("pauses", None),
+    ("outages", None),
     ("chain_evidence", None),
     ("acceptances", None),
     ("finality_overrides", None),
