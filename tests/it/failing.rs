@@ -1,5 +1,7 @@
-//! A backend that fails in every way it can, and a gateway that is killed at every step of an attempt: no event is
-//! lost, none has two ids, and the order of each lane holds.
+//! A backend that fails in every way it can, and a gateway that is killed at each step of an attempt: no event is lost, none
+//! has two ids, and the order of each lane holds.
+
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -7,13 +9,11 @@ use std::time::{Duration, Instant};
 use crate::support::chaos::{Chaos, Line};
 use crate::support::gateway::{FORWARD_SECRET, Gateway, Setup, Site};
 use crate::support::invoice;
-use crate::support::receiver::{Answer, Received, Receiver};
+use crate::support::receiver::{Answer, Receiver};
 
 const LANES: u64 = 3;
 /// Attempts that each way of failing spoils, or is used by.
 const TRIES: usize = 3;
-/// Lives of the gateway that end by a kill.
-const LIVES: u64 = 6;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The breaker opens and closes all the time.
@@ -93,31 +93,4 @@ async fn a_backend_that_fails_in_every_way_gets_everything_in_order_and_each_und
     post(&gateway, 20, &mut posted).await;
     holds(&gateway, &backend, &posted).await;
     assert_eq!(elsewhere.received().len(), 0, "nothing goes where a redirect points");
-}
-
-#[tokio::test]
-async fn a_gateway_killed_at_every_step_of_an_attempt_loses_nothing_and_keeps_every_id() {
-    let backend = Receiver::start(&[FORWARD_SECRET]);
-    let mut site = site(backend.address());
-    let mut posted = Vec::new();
-    let answered = |all: &[Received]| all.iter().filter(|one| one.answered.is_some()).count();
-    for life in 0..LIVES {
-        let heard = backend.received().len();
-        // Before the intent is on record, while the request is out, and after the answer left the backend.
-        backend.always(if life % 3 == 1 { Answer::Stall } else { Answer::Status(200) });
-        let gateway = site.start();
-        post(&gateway, life, &mut posted).await;
-        match life % 3 {
-            0 => {}
-            1 => drop(backend.wait_for(heard + 1).await),
-            _ => {
-                let before = answered(&backend.received());
-                drop(backend.wait_until("an answer", |all| before < answered(all)).await);
-            }
-        }
-        site = gateway.kill();
-    }
-    backend.always(Answer::Status(200));
-    let gateway = site.start();
-    holds(&gateway, &backend, &posted).await;
 }

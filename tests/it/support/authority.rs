@@ -49,7 +49,7 @@ impl Authority {
 
     /// A server on loopback that speaks these protocols and hangs up on whoever has no certificate of this authority.
     pub(crate) fn server(&self, protocols: &[&str]) -> TlsAcceptor {
-        let own = self.issue(&["127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth);
+        let own = self.issue(&["127.0.0.1", "127.0.0.77"], ExtendedKeyUsagePurpose::ServerAuth);
         let decoded = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
         let mut roots = RootCertStore::empty();
         roots.add(decoded(&self.pem())).expect("an authority");
