@@ -22,6 +22,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// on a connection that is just being closed is a failed attempt.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// An HTTP/2 connection carries many messages and outlives an attempt that timed out on it. When nothing comes back on it
+/// for this long it is asked for a sign of life, and given up without one: else everything would go on into a line that is dead.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+
+/// How long that sign may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Bytes of an answer that are read, so that the connection can be used again.
 const ANSWER_READ_MAX: usize = 4 * 1024;
 
@@ -124,6 +131,9 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT.min(destination.timeout))
             .timeout(destination.timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_while_idle(true)
             .pool_max_idle_per_host(destination.concurrency)
             .tcp_nodelay(true)
             .dns_resolver(guard::Resolver::new(reach))
