@@ -58,13 +58,14 @@ fn the_way_to_a_gateway_may_stand_before_or_after_the_verb() {
         &["events", "show", "-", "--admin", "http://127.0.0.1:1"],
         &["status", "--disk", "-o", "wide"],
         &["jobs", "-o", "id", "list"],
+        &["jobs", "list", "--data", "d"],
     ] {
         parse(words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
     }
     for words in [
         &["events", "list", "--data", "d", "--admin", "http://127.0.0.1:1"][..],
         &["events", "list", "--config", "a"],
-        &["jobs", "list", "--data", "d"],
+        &["forward", "test", "--data", "d"],
         &["events", "show"],
         &["events", "list", "-o", "yaml"],
     ] {
