@@ -91,8 +91,10 @@ pub enum Listing {
 /// A receipt that a block commits to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
-    /// The receipt. Its block, place, status and logs are proven.
+    /// The receipt. Its block, place, status and logs are proven, and its sender is whom `sent_by` shows.
     pub receipt: Receipt,
+    /// What shows its sender.
+    pub sent_by: proof::SentBy,
     /// The transaction at the same place, when the block's transactions were proven too: its hash is bound then.
     pub transaction: Option<proof::Transaction>,
     /// What shows it to somebody else, the votes still missing.

@@ -3,7 +3,8 @@
 //! A header is held against its own hash, receipts against the header's root, transactions against theirs. Nothing here
 //! says that a block is the chain's: a block that fits in itself costs nothing to make up, so votes of several operators
 //! on its hash carry that. It must never take a value from JSON that is not under a root (a receipt's transaction hash
-//! and sender are not), and never call a lie what it only does not know: that is [`ProofError::Unsupported`].
+//! and sender are not: the sender comes from the transaction's signature), and never call a lie what it only does not
+//! know: that is [`ProofError::Unsupported`].
 
 use alloy_primitives::{B256, keccak256};
 
@@ -18,7 +19,7 @@ mod transactions;
 
 pub use header::{ProvenHeader, header};
 pub use receipts::{ProvenBlock, block_receipts};
-pub use transactions::{Call, ProvenTransactions, Transaction, transactions};
+pub use transactions::{Call, ProvenTransactions, SentBy, Transaction, transactions};
 
 /// Receipts or transactions of one block. The fullest blocks of the built-in chains stay in the thousands.
 pub const RECEIPTS_MAX: usize = 20_000;

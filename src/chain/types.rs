@@ -40,7 +40,7 @@ pub struct Receipt {
     pub tx_hash: B256,
     /// Position in the block.
     pub tx_index: u64,
-    /// Who sent the transaction; outside the receipts root, informative.
+    /// Who sent the transaction, as the node says; outside the receipts root.
     pub from: Address,
     /// Logs in order.
     pub logs: Vec<Log>,

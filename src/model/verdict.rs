@@ -52,6 +52,8 @@ named! {
         Amount = "amount",
         /// Who paid, where that is asked?
         Payer = "payer",
+        /// Does the transaction's signature show who sent it?
+        Sender = "sender",
         /// Inside the expectation's window?
         Time = "time",
         /// Deep enough, by depth and tag?

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 
-use crate::chain::proof::{self, bundle::Bundle};
+use crate::chain::proof::{self, SentBy, bundle::Bundle};
 use crate::chain::{Header, NodeError, NodeHead, NodeObservation, NodeView, Observations, Proven, Receipt, Unproven};
 use crate::config::ActiveChain;
 use crate::model::{Anchor, Code, Sender, Vote, VoteKind};
@@ -58,8 +58,10 @@ pub struct Anchored {
     pub votes: Vec<Vote>,
     /// Nodes that contradict: small amounts go on, large ones wait for the chain's own finality.
     pub dissent: usize,
-    /// Who sent the transaction, when that was seen. The sender is what nodes say, the nonce is proven.
+    /// Who sent the transaction, when its nonce was proven.
     pub sender: Option<Sender>,
+    /// What shows the sender that the receipt names.
+    pub sent_by: SentBy,
     /// The transaction itself, where the block's transactions were proven.
     pub transaction: Option<proof::Transaction>,
     /// What the receipt rests on.
@@ -203,7 +205,11 @@ pub fn locate(policy: Policy, chain_id: u64, seen: &Observations) -> Located {
         let transaction = seen.proven.as_ref().filter(|_| is_bound).and_then(|proven| proven.transaction.clone());
         let nonce = transaction.as_ref().and_then(|transaction| transaction.nonce);
         let sender = nonce.map(|nonce| Sender { from: receipt.from, nonce });
-        let receipt = receipt.clone();
+        let sent_by = seen.proven.as_ref().filter(|_| is_bound).map_or(SentBy::Unproven, |proven| proven.sent_by);
+        let mut receipt = receipt.clone();
+        if sent_by == SentBy::Unproven {
+            receipt.from = sender_said(&agree, &receipt).unwrap_or(receipt.from);
+        }
         let method = match (proven, seen.unproven) {
             (Some(_), _) => Method::ReceiptsRoot,
             (None, Some(Unproven::Mismatch)) => Method::QuorumForMismatch,
@@ -218,6 +224,7 @@ pub fn locate(policy: Policy, chain_id: u64, seen: &Observations) -> Located {
             votes,
             dissent,
             sender,
+            sent_by,
             method,
             bundle,
         }));
@@ -237,6 +244,14 @@ fn best_statement<'a>(views: &[Seen<'a>]) -> Option<(&'a Header, &'a Receipt)> {
     let is_same =
         |one: &(&Header, &Receipt), other: &(&Header, &Receipt)| one.0 == other.0 && one.1.says_the_same(other.1);
     most_said(&statements.collect::<Vec<_>>(), is_same)
+}
+
+/// Whom most of those who show this receipt call its sender: no root holds that.
+fn sender_said(agree: &[Seen<'_>], receipt: &Receipt) -> Option<Address> {
+    let own = agree.iter().filter_map(|(node, view)| Some((node.owner.as_str(), view.receipt.as_ref()?)));
+    let said: Vec<_> =
+        own.filter(|(_, own)| own.says_the_same(receipt)).map(|(owner, own)| (owner, own.from)).collect();
+    most_said(&said, |one, other| one == other)
 }
 
 /// What most owners, then most nodes say; owner and word of each node. The first of equals, so that the answer does not

@@ -10,6 +10,7 @@ use crate::support::node::Node;
 use crate::support::receiver::Receiver;
 
 mod matrix;
+mod senders;
 
 /// `[chains.local]` with these nodes, each of another owner; all must agree.
 fn chain(net: &Devnet, urls: &[String]) -> String {

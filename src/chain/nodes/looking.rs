@@ -11,9 +11,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::following::Tags;
-use super::proving::Attempt;
+use super::proving::{ANOTHER_SENDER, Attempt};
 use super::side_by_side::all;
 use super::{ChainNodes, Member, candidate};
+use crate::chain::proof::SentBy;
 use crate::chain::rpc::Method;
 use crate::chain::types::{self, Header, Receipt};
 use crate::chain::{Look, NodeError, NodeObservation, NodeView, Observations, Plan, Unproven};
@@ -122,11 +123,12 @@ impl ChainNodes {
         }
         match attempt {
             Attempt::Proven(proven) => {
-                let is_bound = proven.transaction.is_some();
+                let (is_bound, sent_by) = (proven.transaction.is_some(), proven.sent_by);
                 seen.proven = Some(*proven);
                 if !is_bound {
                     self.ask(plan, answers, |_| true).await;
                 }
+                self.distrust_other_senders(sent_by, answers);
             }
             Attempt::Unproven(why) => {
                 seen.unproven = Some(why);
@@ -237,6 +239,19 @@ impl ChainNodes {
             let lies = |told: &Answer| matches!(&told.receipt, Some(Some(receipt)) if receipt.block_hash == hash);
             if answer.as_ref().is_ok_and(lies) {
                 *answer = Err(node.fault("its receipt is in a block that does not hold the transaction"));
+            }
+        }
+    }
+
+    /// A receipt that names another sender than the one who signed the transaction is a lie.
+    fn distrust_other_senders(&self, sent_by: SentBy, answers: &mut Answers) {
+        for (node, answer) in self.nodes.iter().zip(answers.iter_mut()) {
+            let lies = |told: &Answer| {
+                let receipt = told.receipt.as_ref().and_then(Option::as_ref);
+                receipt.is_some_and(|receipt| sent_by.is_signed_by_another_than(receipt.from))
+            };
+            if answer.as_ref().is_ok_and(lies) {
+                *answer = Err(node.fault(ANOTHER_SENDER));
             }
         }
     }

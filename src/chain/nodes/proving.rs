@@ -12,22 +12,28 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{ChainNodes, Member};
-use crate::chain::proof::{self, ProofError, ProvenBlock, ProvenHeader, ProvenTransactions};
+use crate::chain::proof::{self, ProofError, ProvenBlock, ProvenHeader, ProvenTransactions, SentBy};
 use crate::chain::rpc::Method;
-use crate::chain::types::Header;
+use crate::chain::types::{Header, Receipt};
 use crate::chain::{NodeError, Proven, Unproven};
 
 /// Proven blocks kept; a full block has some megabytes.
 const BLOCKS_MAX: usize = 64;
 
+/// What a node does that names another sender than the one who signed.
+pub(super) const ANOTHER_SENDER: &str = "it names another sender than the one who signed the transaction";
+
 /// A block, proven once; whoever asks meanwhile waits for it.
-type Cell = Arc<tokio::sync::Mutex<Option<Arc<Block>>>>;
+type Cell = Arc<tokio::sync::Mutex<Option<Block>>>;
 
 /// A proven block.
 struct Block {
     receipts: ProvenBlock,
     /// None where the kinds of transactions in it are not understood: then other nodes have to name the place.
     transactions: Option<ProvenTransactions>,
+    /// The place of the node that delivered it, until it is found to name another sender than the signature does: it is
+    /// told that once.
+    by: Option<usize>,
 }
 
 /// The newest proven blocks of a chain.
@@ -72,17 +78,16 @@ impl ChainNodes {
     ) -> Attempt {
         let cell = self.blocks.cell(header.hash);
         let mut kept = cell.lock().await;
-        if let Some(block) = kept.as_ref() {
-            return self.attempt(block, tx_hash);
+        if let Some(block) = kept.as_mut() {
+            return self.attempt(block, tx_hash, faults);
         }
         let mut unproven = None;
         for (at, whole) in having {
             let Some(node) = self.nodes.get(*at) else { continue };
             match self.deliver(node, header, *whole).await {
-                Ok(Some(block)) => {
-                    let block = Arc::new(block);
-                    *kept = Some(Arc::clone(&block));
-                    return self.attempt(&block, tx_hash);
+                Ok(Some((receipts, transactions))) => {
+                    let block = kept.insert(Block { receipts, transactions, by: Some(*at) });
+                    return self.attempt(block, tx_hash, faults);
                 }
                 Ok(None) => {}
                 Err(Undelivered::Unsupported) => return Attempt::Unproven(Unproven::Unsupported),
@@ -95,7 +100,7 @@ impl ChainNodes {
         unproven.map_or(Attempt::Nothing, Attempt::Unproven)
     }
 
-    fn attempt(&self, block: &Block, tx_hash: B256) -> Attempt {
+    fn attempt(&self, block: &mut Block, tx_hash: B256, faults: &mut Vec<(usize, NodeError)>) -> Attempt {
         let Some(receipt) = block.receipts.receipt(&tx_hash) else {
             // Some chains show transactions that no root holds.
             let may_be_outside = self.rules.drops(&block.receipts.header, tx_hash);
@@ -107,7 +112,18 @@ impl ChainNodes {
         };
         let transaction = block.transactions.as_ref().and_then(|all| all.get(&tx_hash)).cloned();
         let Some(bundle) = block.receipts.bundle(self.chain_id, tx_hash, Vec::new()) else { return Attempt::Nothing };
-        Attempt::Proven(Box::new(Proven { receipt: receipt.clone(), transaction, bundle }))
+        let sent_by = block.transactions.as_ref().map_or(SentBy::Unproven, |all| all.sent_by(&tx_hash));
+        let claimed = block.transactions.as_ref().and_then(|all| all.claimed_sender(&tx_hash));
+        let lies = claimed.into_iter().chain([receipt.from]).any(|from| sent_by.is_signed_by_another_than(from));
+        let receipt = Receipt { from: sent_by.address().unwrap_or(receipt.from), ..receipt.clone() };
+        // All else that it delivered is under the roots, so the block is proven all the same.
+        if lies
+            && let Some(by) = block.by.take()
+            && let Some(node) = self.nodes.get(by)
+        {
+            faults.push((by, node.fault(ANOTHER_SENDER)));
+        }
+        Attempt::Proven(Box::new(Proven { receipt, sent_by, transaction, bundle }))
     }
 
     /// One node's block, as it was shown or as it shows it now; `None` when it does not deliver it now.
@@ -116,7 +132,7 @@ impl ChainNodes {
         node: &Member,
         header: &Header,
         whole: Option<&RawValue>,
-    ) -> Result<Option<Block>, Undelivered> {
+    ) -> Result<Option<(ProvenBlock, Option<ProvenTransactions>)>, Undelivered> {
         let asked;
         let raw = match whole {
             Some(whole) => whole,
@@ -141,7 +157,7 @@ impl ChainNodes {
             Err(error) => return Err(Undelivered::of(&error)),
         };
         let receipts = self.receipts(node, &proven).await?;
-        Ok(receipts.map(|receipts| Block { receipts, transactions }))
+        Ok(receipts.map(|receipts| (receipts, transactions)))
     }
 
     async fn receipts(&self, node: &Member, header: &ProvenHeader) -> Result<Option<ProvenBlock>, Undelivered> {

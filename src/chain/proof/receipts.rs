@@ -2,7 +2,7 @@
 //!
 //! Under the root are a receipt's place, type, status, gas so far and logs. Not under it, and believed only as far as
 //! several nodes say the same: transaction hash, sender, receiver, gas used, contract made, and a log's index and
-//! `removed`. Which transaction a receipt is of is bound by [`super::transactions()`].
+//! `removed`. Which transaction a receipt is of, and who sent it, is bound by [`super::transactions()`].
 
 use std::collections::HashMap;
 

@@ -28,7 +28,7 @@ fn big(text: &str) -> Option<U256> {
 }
 
 /// A list being written.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct List(Vec<u8>);
 
 impl List {

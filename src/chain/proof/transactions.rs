@@ -2,7 +2,8 @@
 //! place, and the only proof of a payment in coin.
 //!
 //! A hash is computed from the encoding that is under the root; what the node calls it is compared afterwards. Only
-//! what the encoding of a type holds is shown: never the sender of a signed one, which its JSON merely claims.
+//! what the encoding of a type holds is shown. The sender of a signed one is recovered from its signature; what its JSON
+//! claims is only held against that.
 
 use std::collections::HashMap;
 
@@ -15,13 +16,18 @@ use super::{ProofError, ProofRules, ProvenHeader, RECEIPTS_MAX, Root, Unsupporte
 use crate::chain::types::Quantity;
 
 mod encode;
+mod sender;
 
 use encode::{Encoded, RawTransaction, is_signed};
+use sender::Seal;
+pub use sender::SentBy;
 
 /// The transactions of a block, which make its header's root.
 #[derive(Debug, Clone)]
 pub struct ProvenTransactions {
     list: Vec<Transaction>,
+    /// What each holds of its sender, and whom its JSON claims; by its place.
+    seals: Vec<(Seal, Address)>,
     by_hash: HashMap<B256, usize>,
 }
 
@@ -96,8 +102,9 @@ pub fn transactions(
         }
         let kind = encode::known(named.kind.map_or(0, |kind| kind.0))?;
         let raw = serde_json::from_str::<RawTransaction>(raw.get()).map_err(malformed)?;
+        let from = raw.from;
         let encoded = raw.encode(kind)?;
-        read.push(Read { kind, stated: named.hash, computed: keccak256(&encoded.bytes), encoded });
+        read.push(Read { kind, stated: named.hash, computed: keccak256(&encoded.bytes), encoded, from });
     }
     let computed = ordered_trie_root_encoded(&read);
     if computed != header.transactions_root {
@@ -116,6 +123,8 @@ struct Read {
     stated: B256,
     computed: B256,
     encoded: Encoded,
+    /// The sender that its JSON claims.
+    from: Address,
 }
 
 impl AsRef<[u8]> for Read {
@@ -126,7 +135,8 @@ impl AsRef<[u8]> for Read {
 
 /// Puts the proven ones under their hashes, which must be what the node calls them.
 fn named(read: Vec<Read>) -> Result<ProvenTransactions, ProofError> {
-    let mut proven = ProvenTransactions { list: Vec::with_capacity(read.len()), by_hash: HashMap::new() };
+    let (list, seals) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
+    let mut proven = ProvenTransactions { list, seals, by_hash: HashMap::new() };
     for (tx_index, one) in (0_u64..).zip(read) {
         if one.stated != one.computed {
             return Err(ProofError::Malformed("transaction under another's hash"));
@@ -134,7 +144,8 @@ fn named(read: Vec<Read>) -> Result<ProvenTransactions, ProofError> {
         if proven.by_hash.insert(one.computed, proven.list.len()).is_some() {
             return Err(ProofError::Malformed("one transaction twice in a block"));
         }
-        let Encoded { nonce, call, .. } = one.encoded;
+        let Encoded { nonce, call, seal, bytes: _ } = one.encoded;
+        proven.seals.push((seal, one.from));
         proven.list.push(Transaction { tx_hash: one.computed, tx_index, nonce, call });
     }
     Ok(proven)
@@ -147,6 +158,22 @@ impl ProvenTransactions {
     #[must_use]
     pub fn get(&self, tx_hash: &B256) -> Option<&Transaction> {
         self.by_hash.get(tx_hash).and_then(|index| self.list.get(*index))
+    }
+
+    /// Who sent the transaction of that hash, by its own bytes.
+    #[must_use]
+    pub fn sent_by(&self, tx_hash: &B256) -> SentBy {
+        self.seal(tx_hash).map_or(SentBy::Unproven, |(seal, _)| seal.sent_by())
+    }
+
+    /// Who sent it in the words of the node that showed the block.
+    #[must_use]
+    pub fn claimed_sender(&self, tx_hash: &B256) -> Option<Address> {
+        self.seal(tx_hash).map(|(_, claimed)| *claimed)
+    }
+
+    fn seal(&self, tx_hash: &B256) -> Option<&(Seal, Address)> {
+        self.by_hash.get(tx_hash).and_then(|index| self.seals.get(*index))
     }
 
     /// All of them in their order.

@@ -5,7 +5,7 @@ use alloy_primitives::U256;
 use chain_config::{Chain, Token};
 
 use super::waiting::{self, at, deeper};
-use super::{Content, Decision, Further, Ground, Rules, Seen, plain, screened};
+use super::{Content, Decision, Further, Ground, Rules, Seen, plain, screened, shown};
 use crate::config::ActiveChain;
 use crate::ledger::{DueEvent, Proof};
 use crate::model::{Assurance, Check, CheckName, CheckOutcome, Claim, Class, Code, EventState, Finality};
@@ -96,6 +96,7 @@ fn bear_out(claim: &Claim, chain: &Chain, anchored: &Anchored) -> Borne {
         return contradicted(checks);
     }
     checks.push(check(CheckName::Status, CheckOutcome::Pass, 1, 1));
+    checks.push(shown::sender(anchored));
     checks.push(check(CheckName::Recipient, CheckOutcome::Unknown, "not recorded", "not compared"));
     let named = claim.currency.as_deref().and_then(|symbol| token_named(chain, symbol));
     let (Some(token), Some(payer)) = (named, claim.payer.as_deref().and_then(words::address)) else {

@@ -161,8 +161,7 @@ fn tokens<'a>(ground: &Ground<'a>) -> Cow<'a, [Token]> {
     tokens.iter().map(|token| Token { credit_received: true, ..token.clone() }).collect()
 }
 
-/// The transaction itself, where the block's transactions were proven: only then is its coin anybody's proof. Its sender
-/// is what nodes say.
+/// The transaction itself, where the block's transactions were proven: only then is its coin anybody's proof.
 fn transaction(anchored: &Anchored) -> Option<Transaction> {
     let proven = anchored.transaction.as_ref()?;
     let call = proven.call.as_ref()?;
@@ -350,6 +349,7 @@ fn matched(ground: &Ground<'_>, anchored: &Anchored, found: &Found, mut checks: 
         (None, Some(accept)) => (accept.symbol.as_str(), accept.decimals),
         (None, None) => (chain.native.symbol.as_str(), chain.native.decimals),
     };
+    checks.push(shown::sender(anchored));
     checks.extend(match_checks(ground, found));
     checks.extend(claim::compare(ground.claim, found, symbol, decimals));
     let value = token.and_then(|token| chain_config::usd_micros(found.amount, token));

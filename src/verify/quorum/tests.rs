@@ -118,6 +118,19 @@ fn a_receipt_of_an_orphaned_block_at_one_node_is_not_inclusion() {
 }
 
 #[test]
+fn a_sender_that_no_block_shows_is_whom_most_owners_name() {
+    let liar = || {
+        let mut view = honest();
+        view.receipt.as_mut().unwrap().from = Address::repeat_byte(0x66);
+        Ok(view)
+    };
+    for answers in [vec![liar(), Ok(honest()), Ok(honest())], vec![Ok(honest()), liar(), Ok(honest())]] {
+        let Located::Anchored(anchored) = locate(TWO_OF_THREE, 8453, &seen(answers)) else { panic!("all agree") };
+        assert_eq!((anchored.receipt.from, anchored.sent_by), (STRANGER, SentBy::Unproven));
+    }
+}
+
+#[test]
 fn two_nodes_of_one_owner_are_one_opinion() {
     let mut both = seen(vec![Ok(honest()), Ok(honest())]);
     both.nodes[1].owner = "x".to_owned();

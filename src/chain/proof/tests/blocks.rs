@@ -89,6 +89,11 @@ fn transactions_of_public_chains_make_their_own_roots() {
         let proven = transactions(&raw(&block), &proven_header(&block), &rules).unwrap().unwrap();
         for (transaction, stated) in proven.all().zip(block["transactions"].as_array().unwrap()) {
             assert_eq!(transaction.tx_hash, hash(&stated["hash"]), "{name}");
+            // Whoever signed sent it; the rollup's own transactions are not signed.
+            let from = stated["from"].as_str().unwrap().parse().unwrap();
+            let sent_by = proven.sent_by(&transaction.tx_hash);
+            let is_own = stated["type"].as_str().is_some_and(|kind| kind.starts_with("0x6"));
+            assert!(sent_by == SentBy::Signature(from) || is_own, "{name} {}: {sent_by:?}", transaction.tx_hash);
         }
     }
 }

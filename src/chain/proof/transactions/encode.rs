@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::Deserialize;
 
 use super::Call;
+use super::sender::{self, Seal};
 use crate::chain::proof::rlp::{Big, List};
 use crate::chain::proof::{ProofError, Unsupported};
 use crate::chain::types::Quantity;
@@ -29,7 +30,8 @@ const ARBITRUM_INTERNAL: u8 = 0x6a;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawTransaction {
-    from: Address,
+    /// Under the root in types without a signature alone.
+    pub(super) from: Address,
     nonce: Quantity,
     gas: Quantity,
     to: Option<Address>,
@@ -87,6 +89,7 @@ pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
     pub(super) nonce: Option<u64>,
     pub(super) call: Option<Call>,
+    pub(super) seal: Seal,
 }
 
 /// The type, when its encoding is known.
@@ -115,24 +118,32 @@ pub(super) fn is_signed(kind: u8) -> bool {
     kind <= SET_CODE
 }
 
+/// The list with its type before it; the first type has none.
+fn enveloped(kind: u8, list: &List) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if kind != LEGACY {
+        bytes.push(kind);
+    }
+    list.finish(&mut bytes);
+    bytes
+}
+
 // === impl RawTransaction ===
 
 impl RawTransaction {
     /// Its bytes, and what of its counter and its call they hold.
     pub(super) fn encode(self, kind: u8) -> Result<Encoded, ProofError> {
         let mut list = List::default();
-        let complete = match kind {
+        let written = Seal::Written(self.from);
+        let seal = match kind {
             LEGACY => self.legacy(&mut list),
             ACCESS_LIST | DYNAMIC_FEE | BLOB | SET_CODE => self.signed(kind, &mut list),
-            DEPOSIT => self.deposit(&mut list),
-            _ => self.arbitrum(kind, &mut list),
+            DEPOSIT => self.deposit(&mut list).map(|()| written),
+            ARBITRUM_INTERNAL => self.arbitrum(kind, &mut list).map(|()| Seal::Nothing),
+            _ => self.arbitrum(kind, &mut list).map(|()| written),
         };
-        complete.ok_or(Unsupported::Transaction(kind.into()))?;
-        let mut bytes = Vec::new();
-        if kind != LEGACY {
-            bytes.push(kind);
-        }
-        list.finish(&mut bytes);
+        let seal = seal.ok_or(Unsupported::Transaction(kind.into()))?;
+        let bytes = enveloped(kind, &list);
         let nonce = match kind {
             LEGACY..=SET_CODE | ARBITRUM_UNSIGNED | ARBITRUM_RETRY => Some(self.nonce.0),
             _ => None,
@@ -142,15 +153,27 @@ impl RawTransaction {
             ARBITRUM_SUBMIT_RETRYABLE | ARBITRUM_INTERNAL => None,
             _ => Some(Call { to: self.to, value: self.value.0, input }),
         };
-        Ok(Encoded { bytes, nonce, call })
+        Ok(Encoded { bytes, nonce, call, seal })
     }
 
-    fn legacy(&self, list: &mut List) -> Option<()> {
+    fn legacy(&self, list: &mut List) -> Option<Seal> {
         list.item(&self.nonce.0);
         list.item(&self.gas_price?.0);
         self.call(list);
-        list.item(&self.v?.0);
-        self.signature(list)
+        let (v, r, s) = (self.v?.0, self.r?.0, self.s?.0);
+        let seal = sender::legacy_v(v).map_or(Seal::Nothing, |(parity, chain_id)| {
+            let mut unsigned = list.clone();
+            if let Some(chain_id) = chain_id {
+                unsigned.item(&chain_id);
+                unsigned.item(&0_u8);
+                unsigned.item(&0_u8);
+            }
+            Seal::over(&enveloped(LEGACY, &unsigned), parity, r, s)
+        });
+        list.item(&v);
+        list.item(&r);
+        list.item(&s);
+        Some(seal)
     }
 
     /// Gas, receiver, value and input stand together in every type that has them.
@@ -161,13 +184,7 @@ impl RawTransaction {
         list.item(&self.input);
     }
 
-    fn signature(&self, list: &mut List) -> Option<()> {
-        list.item(&self.r?.0);
-        list.item(&self.s?.0);
-        Some(())
-    }
-
-    fn signed(&self, kind: u8, list: &mut List) -> Option<()> {
+    fn signed(&self, kind: u8, list: &mut List) -> Option<Seal> {
         list.item(&self.chain_id?.0);
         list.item(&self.nonce.0);
         if kind == ACCESS_LIST {
@@ -197,8 +214,13 @@ impl RawTransaction {
             list.list(&authorizations);
         }
         // Nodes older than `yParity` write it as `v`.
-        list.item(&self.y_parity.or(self.v)?.0);
-        self.signature(list)
+        let (y_parity, r, s) = (self.y_parity.or(self.v)?.0, self.r?.0, self.s?.0);
+        let over = |parity| Seal::over(&enveloped(kind, list), parity, r, s);
+        let seal = sender::parity(y_parity).map_or(Seal::Nothing, over);
+        list.item(&y_parity);
+        list.item(&r);
+        list.item(&s);
+        Some(seal)
     }
 
     fn deposit(&self, list: &mut List) -> Option<()> {

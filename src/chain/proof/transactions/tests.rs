@@ -77,10 +77,34 @@ fn any_change_of_what_is_signed_is_detected() {
 }
 
 #[test]
-fn the_sender_of_a_signed_transaction_is_what_the_node_claims() {
-    assert!(changed("prague", |list| list[2]["from"] = json!(Address::ZERO)).is_ok());
+fn whoever_signed_a_transaction_sent_it_whatever_its_json_claims() {
+    let mut signed = 0;
+    for (name, ..) in FIXTURES {
+        let (block, _) = fixture(name);
+        let Some(stated) = block.get("transactions") else { continue };
+        let transactions = changed(name, |_| {}).unwrap();
+        for (transaction, stated) in transactions.all().zip(stated.as_array().unwrap()) {
+            // What the node that signed them for its accounts says.
+            let from: Address = stated["from"].as_str().unwrap().parse().unwrap();
+            let sent_by = transactions.sent_by(&transaction.tx_hash);
+            let is_deposit = stated["type"] == json!("0x7e");
+            assert_eq!(sent_by, if is_deposit { SentBy::Bytes(from) } else { SentBy::Signature(from) }, "{name}");
+            assert!(!sent_by.is_signed_by_another_than(from), "{name}");
+            signed += usize::from(!is_deposit);
+        }
+    }
+    assert!(10 < signed, "all kinds of transactions: {signed}");
+    for at in 0..5 {
+        let transactions = changed("prague", |list| list[at]["from"] = json!(Address::ZERO)).unwrap();
+        let tx_hash = transactions.all().nth(at).unwrap().tx_hash;
+        assert_eq!(transactions.claimed_sender(&tx_hash), Some(Address::ZERO));
+        let signer = address!("f39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+        assert_eq!(transactions.sent_by(&tx_hash), SentBy::Signature(signer));
+        assert!(transactions.sent_by(&tx_hash).is_signed_by_another_than(Address::ZERO), "{at}");
+    }
     // A deposit is not signed: its sender is in its encoding.
     assert!(changed("optimism", |list| list[1]["from"] = json!(Address::ZERO)).is_err());
+    assert_eq!(changed("prague", |_| {}).unwrap().sent_by(&B256::ZERO), SentBy::Unproven);
 }
 
 #[test]

@@ -52,7 +52,8 @@ fn block() -> Observations {
     };
     let bundle =
         bundle::Bundle { version: bundle::VERSION, chain_id: 8453, tx_hash: TX, proof: shown, votes: Vec::new() };
-    seen.proven = Some(Proven { receipt, transaction: Some(transaction), bundle });
+    seen.proven =
+        Some(Proven { receipt, sent_by: proof::SentBy::Signature(STRANGER), transaction: Some(transaction), bundle });
     seen
 }
 
