@@ -26,6 +26,7 @@ mod asking;
 mod following;
 pub mod health;
 pub mod hedge;
+mod hedging;
 mod looking;
 pub mod node;
 mod proving;
@@ -33,6 +34,8 @@ mod scanning;
 mod side_by_side;
 
 use following::{Following, Untold};
+use health::Moment;
+use hedging::Hedging;
 use looking::Answer;
 pub use node::Node;
 use proving::Blocks;
@@ -72,6 +75,8 @@ struct ChainNodes {
     agree: usize,
     owners: usize,
     blocks: Blocks,
+    hedging: Hedging,
+    clock: Clock,
     /// Between polls of the heads.
     poll: Duration,
     /// One poll at a time.
@@ -219,6 +224,8 @@ impl ChainNodes {
             agree: active.agree,
             owners: active.owners,
             blocks: Blocks::default(),
+            hedging: Hedging::default(),
+            clock: clock.clone(),
             poll: active.poll,
             polling: tokio::sync::Mutex::new(()),
             metrics: metrics.clone(),
@@ -243,6 +250,11 @@ impl ChainNodes {
     /// A tag that the node does not know is no answer to the tag, and no fault of the node.
     async fn tagged(&self, node: &Node, tag: &'static str) -> Option<Header> {
         self.block(node, json!(tag)).await.unwrap_or_default()
+    }
+
+    /// Whether a node would be called now.
+    fn is_usable(&self, at: usize) -> bool {
+        self.nodes.get(at).is_some_and(|node| node.is_usable(Moment::of(&self.clock)))
     }
 
     async fn call(&self, node: &Node, method: Method, params: Value) -> Result<Box<RawValue>, NodeError> {

@@ -97,7 +97,7 @@ pub struct Inner {
     /// `_provider_retry_total{source}`
     pub provider_retry: Family<Source, Counter>,
     /// `_rpc_requests_total{chain,node,method,outcome}`: `ok`, the words of `RpcError`, and for calls that were not made those
-    /// of `Refusal`.
+    /// of `Refusal`; `abandoned` when nobody waited for the answer.
     pub rpc_requests: Family<Rpc, Counter>,
     /// `_rpc_duration_seconds`
     pub rpc: Histogram,

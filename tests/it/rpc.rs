@@ -11,6 +11,7 @@ use crate::support::receiver::Receiver;
 
 mod matrix;
 mod senders;
+mod slow;
 
 /// `[chains.local]` with these nodes, each of another owner; all must agree.
 fn chain(net: &Devnet, urls: &[String]) -> String {

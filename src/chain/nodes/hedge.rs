@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+/// A node is given so long whatever others take: a payment waits for blocks, and less than this is no matter to it.
+const PATIENCE_MIN: Duration = Duration::from_millis(500);
 /// Calls whose durations are remembered.
 const CALLS_REMEMBERED: usize = 128;
 /// Fewer say nothing about the slowest in twenty.
@@ -31,13 +33,19 @@ pub struct Budget {
 // === impl Latency ===
 
 impl Latency {
-    /// A call that brought an answer took so long.
+    /// A call that brought an answer took so long; or so long at least, when another one's was taken first.
     pub fn add(&mut self, took: Duration) {
         match self.ring.get_mut(self.next) {
             Some(slot) => *slot = took,
             None => self.ring.push(took),
         }
         self.next = self.next.saturating_add(1) % CALLS_REMEMBERED;
+    }
+
+    /// After which a second node may be asked; `None` before enough calls are known.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.p95().map(|p95| p95.max(PATIENCE_MIN))
     }
 
     /// What 95 of 100 of the remembered calls took at most; `None` before there are enough.
@@ -56,15 +64,15 @@ impl Latency {
 // === impl Budget ===
 
 impl Budget {
-    /// A first call was made.
-    pub fn called(&mut self) {
-        self.calls = self.calls.saturating_add(1).min(CALLS_A_HEDGE.saturating_mul(HEDGES_SAVED_MAX));
+    /// So many first calls are made.
+    pub fn called(&mut self, calls: u32) {
+        self.calls = self.calls.saturating_add(calls).min(CALLS_A_HEDGE.saturating_mul(HEDGES_SAVED_MAX));
     }
 
-    /// Whether an extra call may be made now. A yes uses it up.
+    /// Whether so many extra calls may be made now. A yes uses them up.
     #[must_use]
-    pub fn take(&mut self) -> bool {
-        match self.calls.checked_sub(CALLS_A_HEDGE) {
+    pub fn take(&mut self, calls: u32) -> bool {
+        match self.calls.checked_sub(calls.saturating_mul(CALLS_A_HEDGE)) {
             Some(left) => {
                 self.calls = left;
                 true

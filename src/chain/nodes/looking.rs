@@ -11,6 +11,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::following::Tags;
+use super::hedging::{Kind, Question};
 use super::proving::{ANOTHER_SENDER, Attempt};
 use super::side_by_side::all;
 use super::{ChainNodes, Member, candidate};
@@ -45,6 +46,15 @@ type At = (Option<Header>, Option<Box<RawValue>>);
 /// What all nodes said in one look, by their places.
 type Answers = Vec<Result<Answer, NodeError>>;
 
+/// Keeps what a node said of the receipt; nothing when it was not asked, or not waited for.
+fn keep(answer: &mut Result<Answer, NodeError>, asked: Option<Result<Option<Receipt>, NodeError>>) {
+    match (answer.as_mut(), asked) {
+        (Ok(told), Some(Ok(receipt))) => told.receipt = Some(receipt),
+        (Ok(_), Some(Err(error))) => *answer = Err(error),
+        (Ok(_) | Err(_), None) | (Err(_), Some(_)) => {}
+    }
+}
+
 impl ChainNodes {
     pub(super) async fn observe(&self, plan: &Plan) -> Observations {
         let heads = self.fresh_heads().await;
@@ -75,8 +85,7 @@ impl ChainNodes {
 
     /// Asks one node where the transaction is, the others when it does not know or is not believed, and proves it there.
     async fn locate(&self, plan: &Plan, answers: &mut Answers, seen: &mut Observations) {
-        let first = answers.iter().position(Result::is_ok);
-        self.ask(plan, answers, |at| Some(at) == first).await;
+        self.ask_first(plan, answers).await;
         if candidate(self.nodes.iter().zip(&*answers)).is_none() {
             self.ask(plan, answers, |_| true).await;
         }
@@ -177,6 +186,27 @@ impl ChainNodes {
         }
     }
 
+    /// Asks one node for the receipt, and a second one beside it when the first takes longer than most.
+    async fn ask_first(&self, plan: &Plan, answers: &mut Answers) {
+        let mut usable = (0..).zip(&*answers).filter(|(_, answer)| answer.is_ok()).map(|(at, _)| at);
+        let (first, second) = (usable.next(), usable.find(|at| self.is_usable(*at)));
+        let question = |at: usize| {
+            let node = self.nodes.get(at)?;
+            Some(Question { calls: 1, answer: self.receipt(node, plan.tx_hash) })
+        };
+        let Some(asked) = first.and_then(question) else { return };
+        let is_enough = |told: &Result<Option<Receipt>, NodeError>| matches!(told, Ok(Some(_)));
+        let (one, other) = self.hedging.race(Kind::Receipt, asked, second.and_then(question), is_enough).await;
+        if let Some(answer) = first.and_then(|at| answers.get_mut(at)) {
+            keep(answer, one);
+        }
+        // A second one that brings nothing was not needed: what it showed of its head counts on.
+        let said = other.filter(|told| !matches!(told, Err(NodeError::Unavailable(_) | NodeError::RateLimited)));
+        if let Some(answer) = second.and_then(|at| answers.get_mut(at)) {
+            keep(answer, said);
+        }
+    }
+
     /// Asks the chosen nodes for the receipt, those that were not asked yet.
     async fn ask(&self, plan: &Plan, answers: &mut Answers, chosen: impl Fn(usize) -> bool + Sync) {
         let asked = all(self.nodes.iter().zip(&*answers).enumerate().map(|(at, (node, answer))| {
@@ -185,11 +215,7 @@ impl ChainNodes {
         }))
         .await;
         for (answer, asked) in answers.iter_mut().zip(asked) {
-            match (answer.as_mut(), asked) {
-                (Ok(told), Some(Ok(receipt))) => told.receipt = Some(receipt),
-                (Ok(_), Some(Err(error))) => *answer = Err(error),
-                (Ok(_) | Err(_), None) | (Err(_), Some(_)) => {}
-            }
+            keep(answer, asked);
         }
     }
 

@@ -24,6 +24,9 @@ use crate::telemetry::metrics::{self, NodeState as StateLabel, Rpc as RpcLabel};
 
 /// Calls in flight to one node; further ones wait in line.
 const NODE_CALLS_MAX: usize = 16;
+/// The outcome of a call whose answer nobody waited for: another node's came first, or the gateway stops.
+const ABANDONED: &str = "abandoned";
+
 mod identity;
 
 use identity::Identity;
@@ -56,9 +59,10 @@ struct Known {
     shown: Option<State>,
 }
 
-/// A call on its way. Dropped before its end, it gives its permit back.
+/// A call on its way. Dropped before its end, it gives its permit back and says nothing about the node.
 struct Call<'a> {
     node: &'a Node,
+    method: Method,
     permit: Option<Permit>,
 }
 
@@ -173,7 +177,7 @@ impl Node {
             return Err(refused(Refusal::Busy));
         };
         let permit = self.known().health.admit(self.clock.uptime());
-        let mut call = Call { node: self, permit: Some(permit.map_err(refused)?) };
+        let mut call = Call { node: self, method, permit: Some(permit.map_err(refused)?) };
         self.show();
         let started = Instant::now();
         let answer = self.client.call(method, params).await;
@@ -248,6 +252,7 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
             self.node.known().health.abandon(permit);
+            self.node.count(self.method, ABANDONED);
         }
     }
 }

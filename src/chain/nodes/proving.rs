@@ -5,12 +5,14 @@
 //! fault, and a block of a kind that is not understood is nobody's fault.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy_primitives::B256;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::hedging::{Kind, Question};
 use super::{ChainNodes, Member};
 use crate::chain::proof::{self, ProofError, ProvenBlock, ProvenHeader, ProvenTransactions, SentBy};
 use crate::chain::rpc::Method;
@@ -54,6 +56,22 @@ impl Blocks {
     }
 }
 
+/// A node's place, and the block with whole transactions where it has shown that already.
+pub(super) type Having<'a> = (usize, Option<&'a RawValue>);
+
+/// What a node delivered of a block; `None` when it does not have it now.
+type Delivered = Result<Option<(ProvenBlock, Option<ProvenTransactions>)>, Undelivered>;
+
+/// Whether nobody else has to be asked.
+const fn is_enough(delivered: &Delivered) -> bool {
+    matches!(delivered, Ok(Some(_)) | Err(Undelivered::Unsupported))
+}
+
+/// Who was asked, and what they said.
+fn spoke<'a>((who, said): (Option<Having<'a>>, Option<Delivered>)) -> Option<(Having<'a>, Delivered)> {
+    who.zip(said)
+}
+
 /// What came of proving.
 pub(super) enum Attempt {
     /// The receipt of the transaction, proven.
@@ -73,7 +91,7 @@ impl ChainNodes {
         &self,
         header: &Header,
         tx_hash: B256,
-        having: &[(usize, Option<&RawValue>)],
+        having: &[Having<'_>],
         faults: &mut Vec<(usize, NodeError)>,
     ) -> Attempt {
         let cell = self.blocks.cell(header.hash);
@@ -82,22 +100,43 @@ impl ChainNodes {
             return self.attempt(block, tx_hash, faults);
         }
         let mut unproven = None;
-        for (at, whole) in having {
-            let Some(node) = self.nodes.get(*at) else { continue };
-            match self.deliver(node, header, *whole).await {
-                Ok(Some((receipts, transactions))) => {
-                    let block = kept.insert(Block { receipts, transactions, by: Some(*at) });
-                    return self.attempt(block, tx_hash, faults);
-                }
-                Ok(None) => {}
-                Err(Undelivered::Unsupported) => return Attempt::Unproven(Unproven::Unsupported),
-                Err(Undelivered::Lie(what)) => {
-                    unproven = Some(Unproven::Mismatch);
-                    faults.push((*at, node.fault(what)));
+        let mut left = having.iter().copied();
+        while let Some(first) = left.next() {
+            // Who is slow is overtaken by the next one that may be called.
+            let second = left.clone().next().filter(|(at, _)| self.is_usable(*at));
+            let Some(asked) = self.delivery(header, first) else { continue };
+            let beside = second.and_then(|second| self.delivery(header, second));
+            let (one, other) = self.hedging.race(Kind::Delivery, asked, beside, is_enough).await;
+            if other.is_some() {
+                left.next();
+            }
+            for ((at, _), told) in [(Some(first), one), (second, other)].into_iter().filter_map(spoke) {
+                match told {
+                    Ok(Some((receipts, transactions))) => {
+                        let block = kept.insert(Block { receipts, transactions, by: Some(at) });
+                        return self.attempt(block, tx_hash, faults);
+                    }
+                    Ok(None) => {}
+                    Err(Undelivered::Unsupported) => return Attempt::Unproven(Unproven::Unsupported),
+                    Err(Undelivered::Lie(what)) => {
+                        unproven = Some(Unproven::Mismatch);
+                        faults.extend(self.nodes.get(at).map(|node| (at, node.fault(what))));
+                    }
                 }
             }
         }
         unproven.map_or(Attempt::Nothing, Attempt::Unproven)
+    }
+
+    /// A block to be asked of a node, and what that takes.
+    fn delivery<'a>(
+        &'a self,
+        header: &'a Header,
+        (at, whole): Having<'a>,
+    ) -> Option<Question<impl Future<Output = Delivered> + 'a>> {
+        let node = self.nodes.get(at)?;
+        let calls = if whole.is_some() { 1 } else { 2 };
+        Some(Question { calls, answer: self.deliver(node, header, whole) })
     }
 
     fn attempt(&self, block: &mut Block, tx_hash: B256, faults: &mut Vec<(usize, NodeError)>) -> Attempt {
@@ -127,12 +166,7 @@ impl ChainNodes {
     }
 
     /// One node's block, as it was shown or as it shows it now; `None` when it does not deliver it now.
-    async fn deliver(
-        &self,
-        node: &Member,
-        header: &Header,
-        whole: Option<&RawValue>,
-    ) -> Result<Option<(ProvenBlock, Option<ProvenTransactions>)>, Undelivered> {
+    async fn deliver(&self, node: &Member, header: &Header, whole: Option<&RawValue>) -> Delivered {
         let asked;
         let raw = match whole {
             Some(whole) => whole,

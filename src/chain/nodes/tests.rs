@@ -7,6 +7,7 @@ use crate::chain::tests::scripted::{Reply, Scripted};
 use crate::chain::{Look, NodeView};
 use crate::verify::fixture::{self, HEIGHT, TX};
 
+mod hedging;
 mod scanning;
 
 const LIMITS: Limits = Limits { body_max: 1 << 20, deadline: Duration::from_secs(20) };

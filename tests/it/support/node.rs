@@ -38,6 +38,8 @@ struct Shared {
     question: Box<Question>,
     script: Box<Script>,
     lies: AtomicBool,
+    /// A method that is never answered.
+    muted: Mutex<Option<String>>,
     calls: AtomicUsize,
     /// Each call's method and first parameter.
     log: Mutex<Vec<(String, Value)>>,
@@ -93,6 +95,7 @@ impl Node {
             question: Box::new(question),
             script: Box::new(script),
             lies: AtomicBool::new(true),
+            muted: Mutex::default(),
             calls: AtomicUsize::new(0),
             log: Mutex::default(),
         });
@@ -111,6 +114,11 @@ impl Node {
     /// Lies no more.
     pub(crate) fn repents(&self) {
         self.shared.lies.store(false, Ordering::SeqCst);
+    }
+
+    /// Never answers this method from now on; the connection stays open.
+    pub(crate) fn mutes(&self, method: &str) {
+        *self.shared.muted.lock().unwrap_or_else(PoisonError::into_inner) = Some(method.to_owned());
     }
 
     /// Calls so far.
@@ -143,6 +151,10 @@ async fn answer(State(shared): State<Arc<Shared>>, call: Bytes) -> (StatusCode, 
     let asked = Asked { method, params: call.get("params").cloned().unwrap_or_default() };
     let logged = (asked.method.clone(), asked.params.get(0).cloned().unwrap_or_default());
     shared.log.lock().unwrap_or_else(PoisonError::into_inner).push(logged);
+    let is_mute = shared.muted.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(&asked.method);
+    if is_mute {
+        return std::future::pending().await;
+    }
     let lies = shared.lies.load(Ordering::SeqCst);
     if lies {
         (shared.question)(&mut call);
