@@ -20,7 +20,7 @@ pub use entry::*;
 pub use operations::{JOBS_KEPT, Operations};
 pub use sought::Sought;
 
-use chain_config::TierSpec;
+use chain_config::{Need, TierSpec};
 
 use crate::model::{EventId, WebhookId};
 
@@ -104,6 +104,10 @@ pub trait Ledger: Operations {
     /// Makes events due that stand on blocks of a chain from a height on, because those blocks may be gone; says how
     /// many. Repeating it is safe.
     fn wake_anchored(&self, chain_id: u64, from_height: u64, now_us: i64) -> Answer<'_, u64>;
+
+    /// Makes events due that wait for this on a chain, because some need not wait for it any more; says how many. What is
+    /// being judged by what was in force before is judged again. Repeating it is safe.
+    fn wake_eased(&self, chain_id: u64, need: Need, now_us: i64) -> Answer<'_, u64>;
 
     /// Whether any event waits for a chain or stands on a block of it that is not final.
     fn is_watched(&self, chain_id: u64) -> Answer<'_, bool>;

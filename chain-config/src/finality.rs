@@ -4,6 +4,8 @@
 //! inclusion height plus one) and, where it names one, the node's tag having reached the block. What cannot be priced
 //! takes the last tier. Nothing in here ever picks a weaker tier because a tag stands still.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::U256;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,7 @@ mod tests;
 const MICROS: u64 = 1_000_000;
 
 /// The block tag of a node that must have reached the payment's block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tag {
     /// `safe`: on an L2, the batch is on its parent chain. Means different things at different nodes of Ethereum.
@@ -43,6 +45,20 @@ pub struct FinalityPolicy {
     last: Tier,
 }
 
+/// What a payment waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Blocks from its own to the head, both counted.
+    Confirmations {
+        /// More than this is waited for.
+        above: u64,
+        /// And this at most.
+        up_to: u64,
+    },
+    /// A tag on its block.
+    Tag(Tag),
+}
+
 impl FinalityPolicy {
     /// From checked parts: `bounded` strictly ascending by `up_to_usd`, `last` without one.
     pub(crate) fn new(bounded: Vec<Tier>, last: Tier) -> Self {
@@ -62,6 +78,30 @@ impl FinalityPolicy {
     /// All tiers, weakest first; never empty.
     pub fn tiers(&self) -> impl Iterator<Item = &Tier> {
         self.bounded.iter().chain(std::iter::once(&self.last))
+    }
+
+    /// What payments may wait for under this policy, or under a weaker one before it, and some of them need not under
+    /// another one.
+    #[must_use]
+    pub fn eased_by(&self, other: &Self) -> BTreeSet<Need> {
+        // Between two bounds of either ladder nothing changes: the values at the bounds stand for all, and those above.
+        let bounds = self.bounded.iter().chain(&other.bounded).filter_map(|tier| tier.up_to_usd);
+        let values = bounds.map(|dollars| Some(U256::from(dollars).saturating_mul(U256::from(MICROS)))).chain([None]);
+        let mut eased = BTreeSet::new();
+        for value in values {
+            let (before, after) = (self.tier(value), other.tier(value));
+            if after.confirmations < before.confirmations {
+                eased.insert(Need::Confirmations { above: after.confirmations, up_to: before.confirmations });
+            }
+            let tags: &[Tag] = match (before.tag, after.tag) {
+                (Some(Tag::Finalized), None) => &[Tag::Safe, Tag::Finalized],
+                (Some(Tag::Finalized), Some(Tag::Safe)) => &[Tag::Finalized],
+                (Some(Tag::Safe), None) => &[Tag::Safe],
+                (None, _) | (Some(Tag::Safe), Some(_)) | (Some(Tag::Finalized), Some(Tag::Finalized)) => &[],
+            };
+            eased.extend(tags.iter().copied().map(Need::Tag));
+        }
+        eased
     }
 
     /// The most confirmations any tier asks for: how far back a chain has to be remembered at least.

@@ -17,7 +17,7 @@ mod token;
 pub use address::{AddressError, parse_address};
 pub use chain::{Chain, Contracts, Names, Native, ProofMode, TokenLookupError};
 pub use error::{Problem, RegistryError};
-pub use finality::{FinalityPolicy, Tag, Tier};
+pub use finality::{FinalityPolicy, Need, Tag, Tier};
 pub use registry::{Registry, conflicts, with_finality};
 pub use spec::{ChainOverride, ContractsSpec, NamesSpec, NativeSpec, TierSpec, TokenSpec};
 pub use token::{PriceError, Token, TokenClass, UsdPrice, usd_micros};

@@ -1,11 +1,11 @@
 //! Chains as they are judged now, and what operators set for them: how deep a payment has to be, and which nodes, or
 //! whole chains, are not used. What is set lasts over restarts, and its origin is shown. URLs of nodes are not.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::http::Method;
-use chain_config::TierSpec;
+use chain_config::{Need, TierSpec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::task;
 mod shown;
 mod tiers;
 
-/// Portions in which events of a released chain are woken.
+/// Portions in which events of a released or eased chain are woken.
 const PORTIONS_MAX: usize = 100;
 
 #[derive(Debug, Deserialize)]
@@ -96,8 +96,18 @@ pub(super) async fn finality(
         (Some(asked.tiers), asked.reason)
     };
     let (by, now_us) = (who(&caller, reason)?, api.clock.now().as_microsecond());
-    let (ledger, of) = (Arc::clone(&api.ledger), name.clone());
-    let changed = put(&api, async move { ledger.set_finality(&of, tiers, by, now_us).await }).await?;
+    let (chain_id, of, on) = (active.chain.chain_id, name.clone(), api.clone());
+    let changed = done(async move {
+        let in_force = || on.verification.chain(&of).map(|now| now.finality);
+        let before = in_force();
+        let changed = on.ledger.set_finality(&of, tiers, by, now_us).await?;
+        on.verification.put_in_force().await?;
+        if let (Some(before), Some(after)) = (before, in_force()) {
+            wake_eased(&on, chain_id, before.eased_by(&after), now_us).await?;
+        }
+        Ok(changed)
+    })
+    .await?;
     if changed {
         tracing::warn!(token = caller.name, chain = name, "an operator changed how deep payments have to be");
     }
@@ -156,29 +166,26 @@ async fn set(api: &Api, caller: &Caller, (name, node): (&str, &str), out: bool, 
     }
     let by = who(caller, read::<Why>(body, "{\"reason\": \"…\"}")?.reason)?;
     let now_us = api.clock.now().as_microsecond();
-    let (ledger, of, which) = (Arc::clone(&api.ledger), name.to_owned(), node.to_owned());
-    let changed = put(api, async move { ledger.set_cordon(&of, &which, out, by, now_us).await }).await?;
+    let (chain_id, of, which, on) = (active.chain.chain_id, name.to_owned(), node.to_owned(), api.clone());
+    let changed = done(async move {
+        let changed = on.ledger.set_cordon(&of, &which, out, by, now_us).await?;
+        on.verification.put_in_force().await?;
+        if changed && !out {
+            wake(&on, chain_id, now_us).await?;
+        }
+        Ok(changed)
+    })
+    .await?;
     if changed {
         tracing::warn!(token = caller.name, chain = name, node, out, "an operator changed what is used");
-    }
-    if changed && !out {
-        wake(api, active.chain.chain_id, now_us).await?;
     }
     answer(api, name, active, changed).await
 }
 
-/// Stores what was set and puts it in force, also when the caller hangs up between the two. It is put in force when it
+/// Stores what was set and puts it in force, to the end, also when the caller hangs up meanwhile. It is put in force when it
 /// was stored before, too: a crash may have come between.
-async fn put<F>(api: &Api, set: F) -> Result<bool, Problem>
-where
-    F: Future<Output = Result<bool, LedgerError>> + Send + 'static,
-{
-    let verification = Arc::clone(&api.verification);
-    let put = task::spawn("admin.chains", async move {
-        let changed = set.await?;
-        verification.put_in_force().await?;
-        Ok::<_, LedgerError>(changed)
-    });
+async fn done(put: impl Future<Output = Result<bool, LedgerError>> + Send + 'static) -> Result<bool, Problem> {
+    let put = task::spawn("admin.chains", put);
     Ok(put.await.map_err(|_| Problem::unavailable("the ledger"))??)
 }
 
@@ -192,13 +199,26 @@ async fn answer(api: &Api, name: &str, active: &ActiveChain, changed: bool) -> A
 }
 
 /// What stands on blocks of the chain is looked at now, not when its time comes.
-async fn wake(api: &Api, chain_id: u64, now_us: i64) -> Result<(), Problem> {
+async fn wake(api: &Api, chain_id: u64, now_us: i64) -> Result<(), LedgerError> {
     for _ in 0..PORTIONS_MAX {
         if api.ledger.wake_anchored(chain_id, 0, now_us).await? == 0 {
             break;
         }
     }
     api.wakes.verify.wake();
+    Ok(())
+}
+
+/// What waits for more than it has to is looked at now; all else goes on waiting and costs nothing.
+async fn wake_eased(api: &Api, chain_id: u64, needs: BTreeSet<Need>, now_us: i64) -> Result<(), LedgerError> {
+    for need in needs {
+        for _ in 0..PORTIONS_MAX {
+            if api.ledger.wake_eased(chain_id, need, now_us).await? == 0 {
+                break;
+            }
+        }
+        api.wakes.verify.wake();
+    }
     Ok(())
 }
 

@@ -125,6 +125,7 @@ macro_rules! suite {
             chain::a_retracted_payment_is_reinstated_under_its_own_id
             chain::rule_14_a_forwarded_payment_moves_to_its_new_block
             chain::what_waits_for_a_height_is_woken_by_it_and_by_nothing_before
+            chain::what_waits_for_more_than_it_has_to_is_woken_and_judged_anew
             chain::what_stands_on_lost_blocks_is_woken_whatever_it_waits_for
             chain::a_retracted_payment_that_waits_elsewhere_is_woken_when_that_is_lost_too
             chain::what_is_seen_of_a_retracted_payment_while_blocks_are_lost_is_not_written

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chain_config::TierSpec;
+use chain_config::{Need, TierSpec};
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -139,6 +139,10 @@ impl Ledger for Sqlite {
 
     fn wake_anchored(&self, chain_id: u64, from_height: u64, now_us: i64) -> Answer<'_, u64> {
         self.write(move |conn| heights::wake_anchored(conn, chain_id, from_height, now_us))
+    }
+
+    fn wake_eased(&self, chain_id: u64, need: Need, now_us: i64) -> Answer<'_, u64> {
+        self.write(move |conn| heights::wake_eased(conn, chain_id, need, now_us))
     }
 
     fn is_watched(&self, chain_id: u64) -> Answer<'_, bool> {

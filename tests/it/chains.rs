@@ -8,7 +8,7 @@ use crate::admin::{OPERATOR, STRIPE_AUDITOR, start};
 use crate::operate::{ask, open};
 use crate::support::gateway::{ADMIN_TOKEN, BACKEND_TOKEN, Gateway, PATIENCE, Setup, Site, VIEWER_TOKEN, chain, text};
 use crate::support::invoice::Invoice;
-use crate::support::money::{World, confirmed};
+use crate::support::money::{Ways, World, confirmed};
 use crate::support::node::Node;
 
 /// A chain whose only node is not there, under a URL with a key in it.
@@ -163,6 +163,47 @@ async fn what_is_set_holds_for_the_next_payment_and_over_a_restart() {
     let config = text(&site.file());
     let again = open(&site, &[&set[..], &["--yes", "--config", &config, "-o", "json"]].concat()).json();
     assert_eq!((&again["finality"]["origin"], &again["nodes"][0]["state"]), (&json!("run time"), &json!("idle")));
+}
+
+#[tokio::test]
+async fn a_lower_depth_frees_what_waits_for_more_and_a_higher_one_asks_nothing() {
+    let net = Devnet::start().await.expect("a chain");
+    let node = Node::honest(net.url()).await;
+    let rpc = format!("[{{ name = \"one\", owner = \"test\", url = \"{}\" }}]", node.url(""));
+    let finality = "[{ up_to_usd = 5, confirmations = 40 }, { confirmations = 50 }]".to_owned();
+    let world = World::on(net, Ways { chain: vec![("rpc", rpc), ("finality", finality)], ..Ways::default() });
+    let mut deliveries = Vec::new();
+    // A small payment and a large one.
+    for (order, amount) in [(1, "3"), (2, "12")] {
+        world.expect(&format!("order-{order}"), &world.terms(order, amount)).await;
+        let tx = world.pay(order, amount.parse().unwrap()).await;
+        deliveries.push(world.rn(&confirmed(order, tx, amount)).await);
+    }
+    for delivery in &deliveries {
+        world.gateway.event_in(delivery, "awaiting_finality", "WAITING_CONFIRMATIONS").await;
+    }
+    let set = async |tiers: Value| {
+        let body = json!({"tiers": tiers, "reason": "incident 7", "accept_unfinalized": true});
+        let (status, answer) = call(&world.gateway, "PUT", "/local/finality", ADMIN_TOKEN, &body).await;
+        assert_eq!((status, &answer["data"]["changed"]), (200, &json!(true)), "{answer:#}");
+    };
+    let asked = node.calls_for_payments();
+    let looked = async |delivery: &String| {
+        let event = world.gateway.event_when(delivery, |_| true).await;
+        event["trace"].as_array().unwrap().iter().filter(|entry| entry["to"] == "awaiting_finality").count()
+    };
+    set(json!([{"up_to_usd": 5, "confirmations": 41}, {"confirmations": 60}])).await;
+    // They wait for the height that they waited for, and that is not more than what is in force now.
+    set(json!([{"up_to_usd": 5, "confirmations": 40}, {"confirmations": 50}])).await;
+    world.net.mine(1).await.expect("mined");
+    assert_eq!((looked(&deliveries[0]).await, looked(&deliveries[1]).await), (1, 1));
+    assert_eq!(node.calls_for_payments(), asked, "nothing is asked for what is not eased");
+    set(json!([{"up_to_usd": 5, "confirmations": 40}, {"confirmations": 2}])).await;
+    world.message(&deliveries[1], "payment.verified").await;
+    world.gateway.event_in(&deliveries[0], "awaiting_finality", "WAITING_CONFIRMATIONS").await;
+    assert_eq!(world.backend.received().len(), 1, "the small one has to wait as before");
+    set(json!([{"up_to_usd": 5, "confirmations": 1}, {"confirmations": 2}])).await;
+    world.message(&deliveries[0], "payment.verified").await;
 }
 
 #[tokio::test]

@@ -382,6 +382,10 @@ impl Ledger for Script {
         not_here()
     }
 
+    fn wake_eased(&self, _: u64, _: chain_config::Need, _: i64) -> Answer<'_, u64> {
+        not_here()
+    }
+
     fn is_watched(&self, _: u64) -> Answer<'_, bool> {
         not_here()
     }

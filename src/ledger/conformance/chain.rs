@@ -1,7 +1,7 @@
 //! Payments that leave the chain after they were sent, waiting by height, and what operators set for chains.
 
 use alloy_primitives::U256;
-use chain_config::{Tag, TierSpec};
+use chain_config::{Need, Tag, TierSpec};
 
 use super::Rig;
 use super::fixtures::*;
@@ -207,6 +207,34 @@ pub(crate) async fn what_waits_for_a_height_is_woken_by_it_and_by_nothing_before
     drop(ledger);
     let rig = rig.restart();
     assert_eq!(due_one(&*rig.ledger(), T0 + S, "b").await.wait.map(|wait| wait.reach), Some(Reach::Safe));
+}
+
+pub(crate) async fn what_waits_for_more_than_it_has_to_is_woken_and_judged_anew<R: Rig>(rig: R) {
+    let (ledger, mut log) = (rig.ledger(), Log::new());
+    log.take(&*ledger, vec![paid("a", "r1", 1), paid("b", "r2", 2), paid("c", "r3", 3)]).await;
+    // Twelve blocks and 64 on top of block 11, and a tag on it.
+    let waits = [("a", Reach::Head, 22), ("b", Reach::Head, 74), ("c", Reach::Finalized, 11)];
+    for (name, reach, height) in waits {
+        let due = due_one(&*ledger, T0, name).await;
+        let mut waiting = verdict(&due, T0, EventState::AwaitingFinality, Code::WaitingConfirmations);
+        waiting.anchor = Some(anchor(1, 11));
+        waiting.wait = Some(Wait { chain_id: 8453, reach, height });
+        waiting.due_us = Some(T0 + 600 * S);
+        ledger.record_verdict(waiting).await.expect("written");
+    }
+    let wake = async |chain_id, need| ledger.wake_eased(chain_id, need, T0 + S).await.expect("woken");
+    let blocks = |above, up_to| Need::Confirmations { above, up_to };
+    let finalized = Need::Tag(Tag::Finalized);
+    let others = [(8453, blocks(2, 11)), (8453, blocks(12, 63)), (8453, Need::Tag(Tag::Safe)), (1, finalized)];
+    for (chain_id, need) in others {
+        assert_eq!(wake(chain_id, need).await, 0, "{chain_id} {need:?}");
+    }
+    assert_eq!(due(&*ledger, T0 + S).await.len(), 0);
+    assert_eq!((wake(8453, blocks(63, 64)).await, wake(8453, blocks(12, 64)).await), (1, 0), "once");
+    let woken = due_one(&*ledger, T0 + S, "b").await;
+    assert_eq!((woken.wait, due(&*ledger, T0 + S).await.len()), (None, 1));
+    assert_eq!((wake(8453, blocks(1, 12)).await, wake(8453, finalized).await), (1, 1));
+    assert_eq!(due(&*ledger, T0 + S).await.len(), 3);
 }
 
 pub(crate) async fn what_stands_on_lost_blocks_is_woken_whatever_it_waits_for<R: Rig>(rig: R) {

@@ -2,8 +2,9 @@
 //!
 //! Nothing here decides: waking makes an event due and no more. What was reached changes no version, so that a judgement
 //! in the middle of being written stays valid; what it then waits for is woken by the next head. Lost blocks do: a
-//! judgement that was made on them is not written any more, and made again.
+//! judgement that was made on them is not written any more, and made again. So does a depth that was eased.
 
+use chain_config::{Need, Tag};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rows::int;
@@ -32,6 +33,31 @@ pub(super) const RETRACTED: &str = "SELECT id FROM events INDEXED BY event_wait
 pub(super) const SEARCHED: &str = "SELECT id FROM events INDEXED BY event_state
      WHERE state = 'retracted' AND wait_chain IS NULL AND due_us < ?3
         AND (anchor IS NULL OR anchor ->> '$.chain_id' = ?1) LIMIT ?4";
+
+/// Events that wait for a reach; for the head, those that wait for so many blocks on top of theirs. A retracted one stands on another block
+/// than its anchor's: all of them are woken, there are few.
+const EASED: &str = "SELECT id FROM events INDEXED BY event_wait
+     WHERE wait_chain = ?1 AND wait_reach = ?2 AND state IN ('awaiting_finality', 'retracted')
+        AND (?3 IS NULL OR state = 'retracted' OR wait_height - (anchor ->> '$.block_number') BETWEEN ?3 AND ?6) LIMIT ?5";
+
+/// Wakes what waits for more than it has to.
+pub(super) fn wake_eased(conn: &Connection, chain_id: u64, need: Need, now_us: i64) -> Result<u64, LedgerError> {
+    let (reach, on_top) = match need {
+        // The block itself is the first confirmation.
+        Need::Confirmations { above, up_to } => (Reach::Head, Some((int(above)?, int(up_to.saturating_sub(1))?))),
+        Need::Tag(Tag::Safe) => (Reach::Safe, None),
+        Need::Tag(Tag::Finalized) => (Reach::Finalized, None),
+    };
+    let (least, most) = on_top.unzip();
+    let rows = conn
+        .prepare_cached(&format!(
+            "UPDATE events SET due_us = ?4, version = version + 1,
+                wait_chain = NULL, wait_reach = NULL, wait_height = NULL
+             WHERE id IN ({EASED})"
+        ))?
+        .execute((int(chain_id)?, reach.as_str(), least, now_us, WOKEN_MAX, most))?;
+    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
+}
 
 /// Wakes what waits for what was reached.
 pub(super) fn wake_reached(conn: &Connection, reached: &Reached, now_us: i64) -> Result<u64, LedgerError> {
