@@ -30,6 +30,7 @@ mod hedging;
 mod looking;
 pub mod node;
 mod proving;
+mod receipts;
 mod scanning;
 mod side_by_side;
 

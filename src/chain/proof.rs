@@ -19,7 +19,7 @@ mod transactions;
 
 pub use header::{ProvenHeader, header};
 pub use receipts::{ProvenBlock, block_receipts};
-pub use transactions::{Call, ProvenTransactions, SentBy, Transaction, transactions};
+pub use transactions::{Call, ProvenTransactions, SentBy, Transaction, transaction_hashes, transactions};
 
 /// Receipts or transactions of one block. The fullest blocks of the built-in chains stay in the thousands.
 pub const RECEIPTS_MAX: usize = 20_000;

@@ -13,8 +13,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::hedging::{Kind, Question};
+use super::receipts::Receipts;
 use super::{ChainNodes, Member};
-use crate::chain::proof::{self, ProofError, ProvenBlock, ProvenHeader, ProvenTransactions, SentBy};
+use crate::chain::proof::{self, ProofError, ProvenBlock, ProvenTransactions, SentBy};
 use crate::chain::rpc::Method;
 use crate::chain::types::{Header, Receipt};
 use crate::chain::{NodeError, Proven, Unproven};
@@ -99,7 +100,7 @@ impl ChainNodes {
         if let Some(block) = kept.as_mut() {
             return self.attempt(block, tx_hash, faults);
         }
-        let mut unproven = None;
+        let mut proving = Proving { nodes: self, tx_hash, kept: &mut kept, faults, unproven: None, apart: Vec::new() };
         let mut left = having.iter().copied();
         while let Some(first) = left.next() {
             // Who is slow is overtaken by the next one that may be called.
@@ -110,22 +111,21 @@ impl ChainNodes {
             if other.is_some() {
                 left.next();
             }
-            for ((at, _), told) in [(Some(first), one), (second, other)].into_iter().filter_map(spoke) {
-                match told {
-                    Ok(Some((receipts, transactions))) => {
-                        let block = kept.insert(Block { receipts, transactions, by: Some(at) });
-                        return self.attempt(block, tx_hash, faults);
-                    }
-                    Ok(None) => {}
-                    Err(Undelivered::Unsupported) => return Attempt::Unproven(Unproven::Unsupported),
-                    Err(Undelivered::Lie(what)) => {
-                        unproven = Some(Unproven::Mismatch);
-                        faults.extend(self.nodes.get(at).map(|node| (at, node.fault(what))));
-                    }
+            for (who, told) in [(Some(first), one), (second, other)].into_iter().filter_map(spoke) {
+                if let Some(attempt) = proving.take(who, told) {
+                    return attempt;
                 }
             }
         }
-        unproven.map_or(Attempt::Nothing, Attempt::Unproven)
+        // Only when no node gives them in one answer: it takes a call for each.
+        for (at, whole) in std::mem::take(&mut proving.apart) {
+            let Some(node) = self.nodes.get(at) else { continue };
+            let told = self.deliver(node, header, whole, Receipts::OneByOne).await;
+            if let Some(attempt) = proving.take((at, whole), told) {
+                return attempt;
+            }
+        }
+        proving.unproven.map_or(Attempt::Nothing, Attempt::Unproven)
     }
 
     /// A block to be asked of a node, and what that takes.
@@ -136,7 +136,7 @@ impl ChainNodes {
     ) -> Option<Question<impl Future<Output = Delivered> + 'a>> {
         let node = self.nodes.get(at)?;
         let calls = if whole.is_some() { 1 } else { 2 };
-        Some(Question { calls, answer: self.deliver(node, header, whole) })
+        Some(Question { calls, answer: self.deliver(node, header, whole, Receipts::Together) })
     }
 
     fn attempt(&self, block: &mut Block, tx_hash: B256, faults: &mut Vec<(usize, NodeError)>) -> Attempt {
@@ -166,7 +166,7 @@ impl ChainNodes {
     }
 
     /// One node's block, as it was shown or as it shows it now; `None` when it does not deliver it now.
-    async fn deliver(&self, node: &Member, header: &Header, whole: Option<&RawValue>) -> Delivered {
+    async fn deliver(&self, node: &Member, header: &Header, whole: Option<&RawValue>, how: Receipts) -> Delivered {
         let asked;
         let raw = match whole {
             Some(whole) => whole,
@@ -190,29 +190,57 @@ impl ChainNodes {
             Err(ProofError::Unsupported(_) | ProofError::RootMismatch { .. }) => None,
             Err(error) => return Err(Undelivered::of(&error)),
         };
-        let receipts = self.receipts(node, &proven).await?;
+        let receipts = match how {
+            Receipts::Together => self.receipts(node, &proven).await?,
+            Receipts::OneByOne => self.receipts_one_by_one(node, raw, &proven).await?,
+        };
         Ok(receipts.map(|receipts| (receipts, transactions)))
     }
+}
 
-    async fn receipts(&self, node: &Member, header: &ProvenHeader) -> Result<Option<ProvenBlock>, Undelivered> {
-        // By hash: by number a node could answer from another block.
-        match self.call(node, Method::BlockReceipts, json!([header.hash])).await {
-            Ok(raw) => proof::block_receipts(&raw, header, &self.rules).map_err(|error| Undelivered::of(&error)),
-            Err(_unavailable) => Ok(None),
+/// A block while its nodes are asked for it.
+struct Proving<'a, 'w> {
+    nodes: &'a ChainNodes,
+    tx_hash: B256,
+    kept: &'a mut Option<Block>,
+    faults: &'a mut Vec<(usize, NodeError)>,
+    unproven: Option<Unproven>,
+    /// Who has it, and does not give its receipts in one answer.
+    apart: Vec<Having<'w>>,
+}
+
+impl<'w> Proving<'_, 'w> {
+    /// Takes what a node delivered; what came of it, when nobody else has to be asked.
+    fn take(&mut self, (at, whole): Having<'w>, told: Delivered) -> Option<Attempt> {
+        match told {
+            Ok(Some((receipts, transactions))) => {
+                let block = self.kept.insert(Block { receipts, transactions, by: Some(at) });
+                return Some(self.nodes.attempt(block, self.tx_hash, self.faults));
+            }
+            Ok(None) => {}
+            Err(Undelivered::Unsupported) => return Some(Attempt::Unproven(Unproven::Unsupported)),
+            Err(Undelivered::TooLarge) => self.apart.push((at, whole)),
+            Err(Undelivered::Lie(what)) => {
+                self.unproven = Some(Unproven::Mismatch);
+                self.faults.extend(self.nodes.nodes.get(at).map(|node| (at, node.fault(what))));
+            }
         }
+        None
     }
 }
 
 /// Why a node's block is not proven.
-enum Undelivered {
+pub(super) enum Undelivered {
     /// Nobody's fault.
     Unsupported,
+    /// Its receipts are larger than what the node sends, or we read, in one answer.
+    TooLarge,
     /// What it delivered contradicts itself.
     Lie(&'static str),
 }
 
 impl Undelivered {
-    fn of(error: &ProofError) -> Self {
+    pub(super) fn of(error: &ProofError) -> Self {
         match error {
             ProofError::Unsupported(_) => Self::Unsupported,
             ProofError::Malformed(what) => Self::Lie(what),

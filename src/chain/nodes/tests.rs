@@ -8,7 +8,9 @@ use crate::chain::{Look, NodeView};
 use crate::verify::fixture::{self, HEIGHT, TX};
 
 mod hedging;
+mod receipts;
 mod scanning;
+mod sound;
 
 const LIMITS: Limits = Limits { body_max: 1 << 20, deadline: Duration::from_secs(20) };
 /// Where a silent node is waited out beside good ones, which may be slow on a busy machine.

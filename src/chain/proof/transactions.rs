@@ -117,6 +117,27 @@ pub fn transactions(
     named(read).map(Some)
 }
 
+/// The hashes of the transactions that a block lists, in their order and as the node names them, for asking more about
+/// them; without those that the block does not commit to.
+///
+/// # Errors
+/// `Malformed` when it is no such block; `Unsupported` when there are too many.
+pub fn transaction_hashes(raw: &RawValue, header: &ProvenHeader, rules: &ProofRules) -> Result<Vec<B256>, ProofError> {
+    let malformed = |_| ProofError::Malformed("block with transactions");
+    let block = serde_json::from_str::<RawBlock<'_>>(raw.get()).map_err(malformed)?;
+    if RECEIPTS_MAX < block.transactions.len() {
+        return Err(Unsupported::TooLarge("transactions of the block").into());
+    }
+    let mut hashes = Vec::with_capacity(block.transactions.len());
+    for raw in block.transactions {
+        let named = serde_json::from_str::<RawKind>(raw.get()).map_err(malformed)?;
+        if !rules.drops(header, named.hash) {
+            hashes.push(named.hash);
+        }
+    }
+    Ok(hashes)
+}
+
 /// One transaction, encoded.
 struct Read {
     kind: u8,

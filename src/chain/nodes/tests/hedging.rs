@@ -1,40 +1,9 @@
 //! A slow node, and another beside it.
 
+use super::sound::{sound, sound_node, third};
 use super::*;
 use crate::chain::nodes::hedging::Kind;
 use crate::chain::nodes::side_by_side;
-
-const BLOCK: &str = include_str!("../../proof/testdata/prague.block.json");
-const RECEIPTS: &str = include_str!("../../proof/testdata/prague.receipts.json");
-
-/// A block that is sound in itself, its receipts, and the receipt of its third transaction.
-fn sound() -> (Value, Value, Value) {
-    let (block, receipts): (Value, Value) =
-        (serde_json::from_str(BLOCK).unwrap(), serde_json::from_str(RECEIPTS).unwrap());
-    let receipt = receipts[2].clone();
-    (block, receipts, receipt)
-}
-
-/// A node that has that block at its head, except where `other` answers first.
-async fn sound_node(other: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static) -> Scripted {
-    let (block, receipts, receipt) = sound();
-    Scripted::start(move |method, _| {
-        other(method).unwrap_or_else(|| {
-            Reply::Result(match method {
-                "eth_chainId" => json!("0x2105"),
-                "eth_getTransactionReceipt" => receipt.clone(),
-                "eth_getBlockReceipts" => receipts.clone(),
-                _ => block.clone(),
-            })
-        })
-    })
-    .await
-}
-
-fn third() -> Plan {
-    let tx_hash = sound().2["transactionHash"].as_str().unwrap().parse().unwrap();
-    Plan { tx_hash, ..plan() }
-}
 
 fn warm(limits: Limits, nodes: &[&Scripted], kind: Kind, extra: u32) -> (Nodes, Metrics) {
     let (reader, metrics) = reader_within(limits, nodes);
@@ -42,14 +11,14 @@ fn warm(limits: Limits, nodes: &[&Scripted], kind: Kind, extra: u32) -> (Nodes, 
     (reader, metrics)
 }
 
-fn silent_at(silent: &'static str) -> impl Fn(&str) -> Option<Reply> + Send + Sync + 'static {
-    move |method| (method == silent).then_some(Reply::Silence)
+fn silent_at(silent: &'static str) -> impl Fn(&str, &Value) -> Option<Reply> + Send + Sync + 'static {
+    move |method, _| (method == silent).then_some(Reply::Silence)
 }
 
 #[tokio::test]
 async fn a_node_that_never_answers_is_overtaken_and_has_said_nothing() {
     for (kind, silent) in [(Kind::Receipt, "eth_getTransactionReceipt"), (Kind::Delivery, "eth_getBlockReceipts")] {
-        let (slow, quick) = (sound_node(silent_at(silent)).await, sound_node(|_| None).await);
+        let (slow, quick) = (sound_node(silent_at(silent)).await, sound_node(|_, _| None).await);
         let (reader, metrics) = warm(LIMITS, &[&slow, &quick], kind, 10);
         let seen = reader.observe(third()).await;
         let proven = seen.proven.expect("by the other one");
@@ -67,7 +36,7 @@ async fn a_node_that_never_answers_is_overtaken_and_has_said_nothing() {
 /// The first is silent for ever. The second is asked beside it and answers so; asked again, it answers rightly.
 async fn asked_twice(at_first: Reply) -> Observations {
     let (slow, asked) = (sound_node(silent_at("eth_getTransactionReceipt")).await, AtomicU64::new(0));
-    let second = sound_node(move |method| {
+    let second = sound_node(move |method, _| {
         let is_first = method == "eth_getTransactionReceipt" && asked.fetch_add(1, Ordering::SeqCst) == 0;
         is_first.then(|| at_first.clone())
     })
@@ -98,7 +67,7 @@ async fn a_hedge_that_brings_nothing_costs_nobody_a_voice_and_a_lie_is_one() {
 #[tokio::test]
 async fn no_node_is_asked_beside_another_without_the_budget_for_it() {
     let slow = sound_node(silent_at("eth_getTransactionReceipt")).await;
-    let quick = sound_node(|_| None).await;
+    let quick = sound_node(|_, _| None).await;
     let (reader, _) = warm(BRISK, &[&slow, &quick], Kind::Receipt, 1);
     for is_hedged in [true, false] {
         let seen = reader.observe(third()).await;
@@ -110,7 +79,7 @@ async fn no_node_is_asked_beside_another_without_the_budget_for_it() {
 #[tokio::test]
 async fn a_second_node_is_not_asked_while_too_little_is_known() {
     let slow = sound_node(silent_at("eth_getTransactionReceipt")).await;
-    let quick = sound_node(|_| None).await;
+    let quick = sound_node(|_, _| None).await;
     let (reader, _) = reader_within(BRISK, &[&slow, &quick]);
     let seen = reader.observe(third()).await;
     assert!(seen.proven.is_some() && seen.nodes[0].answer.is_err(), "{:?}", seen.nodes[0].answer);
