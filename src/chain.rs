@@ -11,6 +11,7 @@ use std::pin::Pin;
 use alloy_primitives::{Address, B256};
 
 use crate::model::{Anchor, Sender};
+use crate::task::Wake;
 
 pub mod heads;
 pub mod nodes;
@@ -229,6 +230,9 @@ pub type Telling<'a, T> = Pin<Box<dyn Future<Output = Vec<NodeAnswer<T>>> + Send
 /// What a poll answers with.
 pub type Polling<'a> = Pin<Box<dyn Future<Output = Polled> + Send + 'a>>;
 
+/// Hearing of new blocks: it ends with whoever awaits it.
+pub type Listening<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Reads chains. A trait so that a test can script one without a network.
 pub trait Reader: Send + Sync + 'static {
     /// Asks every node of the plan's chain. Never fails as a whole: a node that does not answer is an entry.
@@ -253,6 +257,12 @@ pub trait Reader: Send + Sync + 'static {
 
     /// Asks every node of a chain for its head and tags, and follows its blocks from the last poll on.
     fn poll<'a>(&'a self, chain: &'a str) -> Polling<'a>;
+
+    /// Gives a hint for each new block of a chain that a node announces, as long as it is awaited; it never ends. Nothing is
+    /// heard by a reader that cannot listen.
+    fn listen<'a>(&'a self, _chain: &'a str, _announced: Wake) -> Listening<'a> {
+        Box::pin(std::future::pending())
+    }
 
     /// Heads and tags of the last poll, while they are fresh; no call is made.
     fn heads(&self, chain: &str) -> Vec<NodeHead>;

@@ -13,12 +13,14 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::proof::{self, ProofRules};
+use super::rpc::socket::Patience;
 use super::rpc::{ClientError, Limits, Method};
 use super::types::{self, CallFrame, Header};
-use super::{Listing, NodeError, NodeHead, Observations, Observing, Plan, Polled, Polling, Reader, Telling};
+use super::{Listening, Listing, NodeError, NodeHead, Observations, Observing, Plan, Polled, Polling, Reader, Telling};
 use crate::clock::Clock;
-use crate::config::ActiveChain;
+use crate::config::{ActiveChain, Secret};
 use crate::model::Anchor;
+use crate::task::Wake;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Chain as ChainLabel, Node as NodeLabel};
 
@@ -27,6 +29,7 @@ mod following;
 pub mod health;
 pub mod hedge;
 mod hedging;
+mod listening;
 mod looking;
 pub mod node;
 mod proving;
@@ -80,6 +83,8 @@ struct ChainNodes {
     clock: Clock,
     /// Between polls of the heads.
     poll: Duration,
+    /// How long a socket that announces blocks is waited for.
+    patience: Patience,
     /// One poll at a time.
     polling: tokio::sync::Mutex<()>,
     metrics: Metrics,
@@ -88,6 +93,8 @@ struct ChainNodes {
 /// A node of the chain, and what was seen of its blocks.
 struct Member {
     node: Node,
+    /// Where it announces blocks.
+    ws: Option<Secret>,
     following: Following,
     /// One call for a block by its height at a time.
     looking: tokio::sync::Mutex<()>,
@@ -182,6 +189,15 @@ impl Reader for Nodes {
         })
     }
 
+    fn listen<'a>(&'a self, chain: &'a str, announced: Wake) -> Listening<'a> {
+        Box::pin(async move {
+            if let Some(chain) = self.chains.get(chain) {
+                chain.listen(&announced).await;
+            }
+            std::future::pending().await
+        })
+    }
+
     fn heads(&self, chain: &str) -> Vec<NodeHead> {
         self.chains.get(chain).map_or_else(Vec::new, ChainNodes::last_heads)
     }
@@ -206,6 +222,7 @@ impl ChainNodes {
             let failed = |error| NodesError { chain: name.to_owned(), node: node.name.clone(), error };
             nodes.push(Member {
                 node: Node::new(name, active, node, limits, clock.clone(), metrics.clone()).map_err(failed)?,
+                ws: node.ws.clone(),
                 following: Following::new(active.chain.reorg_window_blocks),
                 looking: tokio::sync::Mutex::new(()),
             });
@@ -228,6 +245,7 @@ impl ChainNodes {
             hedging: Hedging::default(),
             clock: clock.clone(),
             poll: active.poll,
+            patience: listening::patience(active.chain.block_time_ms),
             polling: tokio::sync::Mutex::new(()),
             metrics: metrics.clone(),
         })

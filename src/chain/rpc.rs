@@ -17,6 +17,7 @@ use crate::config::Secret;
 
 mod method;
 mod retry_after;
+pub mod socket;
 
 pub use method::Method;
 pub use retry_after::{RETRY_AFTER_MAX, RetryAfter};

@@ -304,6 +304,8 @@ pub struct Node {
     pub owner: String,
     /// May hold an API key.
     pub url: Secret,
+    /// Its WebSocket endpoint; may hold an API key.
+    pub ws: Option<Secret>,
     /// Compute units a second, by the weights of `chain::rpc::Method::cost`; none is unpaced.
     pub rate: Option<u32>,
     /// What kind of node it is, such as `light-client`.

@@ -163,7 +163,7 @@ finality = [{ confirmations = 1 }]
 tokens = [{ symbol = "TST", address = "0x5FbDB2315678afecb367f032d93F642f64180aa3", decimals = 6, usd = "1" }]
 contracts = { erc20_fee_proxy = ["0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"] }
 names = { request_network = ["${env:LAB}"] }
-rpc = [{ name = "local", owner = "me", url = "http://127.0.0.1:8545", rate = 500, tag = "light-client" }]
+rpc = [{ name = "local", owner = "me", url = "http://127.0.0.1:8545", ws = "ws://127.0.0.1:8546/KEY", rate = 500, tag = "light-client" }]
 allow_single_node = true
 poll = "250ms"
 "#;
@@ -171,6 +171,7 @@ poll = "250ms"
     let devnet = &config.chains["devnet"];
     assert_eq!((devnet.chain.chain_id, devnet.chain.testnet), (31337, true));
     assert_eq!((devnet.agree, devnet.owners, devnet.poll.as_millis()), (1, 1, 250));
+    assert_eq!(devnet.nodes[0].ws.as_ref().map(|ws| ws.expose()), Some("ws://127.0.0.1:8546/KEY"));
     assert_eq!((devnet.nodes[0].rate, devnet.nodes[0].tag.as_deref()), (Some(500), Some("light-client")));
     assert_eq!((config.chains["base"].nodes[0].rate, &config.chains["base"].nodes[0].tag), (None, &None));
     assert_eq!(devnet.chain.names.request_network, ["lab-net"]);

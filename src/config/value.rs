@@ -9,7 +9,7 @@ mod quantity;
 mod secret;
 mod text;
 
-pub(super) use address::{Block, HttpUrl, Listen};
+pub(super) use address::{Block, HttpUrl, Listen, WsUrl};
 pub(super) use archive::ArchivePlace;
 pub(super) use choice::{
     Algorithm, Encoding, Engine, Finality, LogFormat, Message, MinAssurance, ProofMode, ProviderName, Role, Shed,

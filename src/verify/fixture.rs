@@ -95,6 +95,7 @@ pub(crate) fn active(chain: chain_config::Chain, nodes: &[(&str, &str)]) -> Acti
         name: (*name).to_owned(),
         owner: (*owner).to_owned(),
         url: Secret::new("http://127.0.0.1:1".to_owned()),
+        ws: None,
         rate: None,
         tag: None,
     };

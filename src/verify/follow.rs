@@ -42,9 +42,18 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Follows until stop is said. What stood on blocks when the process ended is looked at once: what was replaced
-    /// meanwhile, nobody saw.
-    pub(super) async fn run(self, mut stop: Stop) {
+    /// Follows until stop is said.
+    pub(super) async fn run(self, stop: Stop) {
+        let announced = Wake::default();
+        tokio::select! {
+            () = self.follow(&announced, stop) => {}
+            () = self.reader.listen(&self.name, announced.clone()) => {}
+        }
+    }
+
+    /// Polls at intervals, and when a block was announced. What stood on blocks when the process ended is looked at once:
+    /// what was replaced meanwhile, nobody saw.
+    async fn follow(&self, announced: &Wake, mut stop: Stop) {
         let mut lost_from = Some(0);
         while !stop.is_set() {
             let polled = tokio::select! {
@@ -69,9 +78,18 @@ impl Follower {
             tokio::select! {
                 () = self.hints.waits.wait(wait) => {}
                 () = self.hints.stands.wait(wait), if is_idle => {}
+                () = self.next_block(announced), if !is_idle => {}
                 () = stop.wait() => {}
             }
         }
+    }
+
+    /// A block was announced, half a block's time after the last poll at the earliest: whoever announces more of them
+    /// than there are does not make polls.
+    async fn next_block(&self, announced: &Wake) {
+        let half = Duration::from_millis(self.chain.chain.block_time_ms / 2).min(self.chain.poll);
+        tokio::time::sleep(half).await;
+        announced.wait(Duration::MAX).await;
     }
 
     /// Tells the ledger what was seen; whether anything waits for the chain.

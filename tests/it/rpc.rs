@@ -9,6 +9,7 @@ use crate::support::invoice::Invoice;
 use crate::support::node::Node;
 use crate::support::receiver::Receiver;
 
+mod announced;
 mod matrix;
 mod senders;
 mod slow;

@@ -144,6 +144,7 @@ fn nodes(raw: &chains::Reading, reader: &mut Reader<'_>) -> Vec<Node> {
             name: name.0.clone(),
             owner: owner.0.clone(),
             url: Secret::new(url),
+            ws: node.ws.as_ref().map(|ws| Secret::new(ws.0.to_string())),
             rate: node.rate.map(|rate| u32::try_from(rate.0).unwrap_or(u32::MAX)),
             tag: node.tag.as_ref().map(|tag| tag.0.clone()),
         });

@@ -7,7 +7,9 @@ use crate::config::read::{Count, Reader, Value, join};
 use crate::config::section::section;
 use crate::config::shape::{Field, Shape};
 use crate::config::tree::{Item, Node, Table};
-use crate::config::value::{Decimal, EvmAddress, Finality, Hash, HttpUrl, Label, Name, ProofMode, Span, TokenClass};
+use crate::config::value::{
+    Decimal, EvmAddress, Finality, Hash, HttpUrl, Label, Name, ProofMode, Span, TokenClass, WsUrl,
+};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -48,6 +50,8 @@ section! {
         owner: required Label;
         /// Its endpoint; keys in path or query are never shown.
         url: required HttpUrl;
+        /// Its WebSocket endpoint: a new block that it announces is looked at without waiting for the next poll.
+        ws: optional WsUrl;
         /// Compute units a second that it may be asked for; without it calls are not paced.
         rate: optional Count<1, RATE_MAX>;
         /// What kind of node it is, such as light-client.

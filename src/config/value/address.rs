@@ -93,18 +93,7 @@ impl Text for HttpUrl {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| format!("it cannot be read as a URL ({error})"))?;
-        match url.scheme() {
-            "http" | "https" => {}
-            _ => return Err("its scheme is neither http nor https".to_owned()),
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err("it has no host".to_owned());
-        }
-        if url.fragment().is_some() {
-            return Err("the part behind # is never sent".to_owned());
-        }
-        Ok(Self(url))
+        absolute(text, ["http", "https"]).map(Self)
     }
 
     fn found(text: &str) -> String {
@@ -114,6 +103,47 @@ impl Text for HttpUrl {
     fn show(&self, _: &str) -> String {
         format!("{:?}", short_url(&self.0))
     }
+}
+
+/// An absolute `ws` or `wss` URL. Path and query may hold an API key: it is never shown whole.
+#[derive(Clone)]
+pub(in crate::config) struct WsUrl(pub(in crate::config) Url);
+
+impl Text for WsUrl {
+    fn expected() -> String {
+        "a ws:// or wss:// URL".to_owned()
+    }
+
+    fn example() -> &'static str {
+        "\"wss://base.example.com/key\""
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        absolute(text, ["ws", "wss"]).map(Self)
+    }
+
+    fn found(text: &str) -> String {
+        refused_url(text)
+    }
+
+    fn show(&self, _: &str) -> String {
+        format!("{:?}", short_url(&self.0))
+    }
+}
+
+/// A URL of one of these schemes with a host.
+fn absolute(text: &str, [plain, secure]: [&str; 2]) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("it cannot be read as a URL ({error})"))?;
+    if ![plain, secure].contains(&url.scheme()) {
+        return Err(format!("its scheme is neither {plain} nor {secure}"));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("it has no host".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("the part behind # is never sent".to_owned());
+    }
+    Ok(url)
 }
 
 impl HttpUrl {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Block, EvmAddress, HttpUrl, Pattern, Pointer, Size, Span, UrlPath, shown};
+use super::{Block, EvmAddress, HttpUrl, Pattern, Pointer, Size, Span, UrlPath, WsUrl, shown};
 use crate::config::read::Text;
 
 #[test]
@@ -66,6 +66,15 @@ fn urls_know_this_machine() {
     }
     assert_eq!(url("https://user:pass@host.example:8443/key?k=v").show(""), "\"https://host.example:8443/…\"");
     assert_eq!(url("https://host.example").show(""), "\"https://host.example\"");
+}
+
+#[test]
+fn a_socket_has_a_scheme_of_its_own_and_its_key_is_not_shown() {
+    let url = |text: &str| WsUrl::parse(text).map(|url| url.show(""));
+    assert_eq!(url("wss://host.example/v2/KEY"), Ok("\"wss://host.example/…\"".to_owned()));
+    assert_eq!(url("ws://127.0.0.1:8546"), Ok("\"ws://127.0.0.1:8546\"".to_owned()));
+    assert_eq!(url("https://host.example"), Err("its scheme is neither ws nor wss".to_owned()));
+    assert!(HttpUrl::parse("wss://host.example").is_err() && url("wss://").is_err());
 }
 
 #[test]

@@ -90,6 +90,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
         &["chain", "cli", "demo", "forward", "seal"],
         "only these call others over HTTP",
     ),
+    (&["tokio_tungstenite", "futures_util"], &["chain"], "only chain hears of blocks over sockets"),
     (&["axum"], &["admin", "demo"], "routing belongs to the admin listener and the demo's backend"),
     (&["TcpListener", "UnixListener", "UdpSocket"], &["net", "demo"], "only net accepts connections"),
     (
