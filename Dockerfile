@@ -13,7 +13,7 @@ COPY chain-config/Cargo.toml chain-config/
 COPY evidence-store/Cargo.toml evidence-store/
 # Empty crates with the real manifests: what is built here is every dependency and nothing else.
 RUN mkdir -p src benches chain-config/src evidence-store/src evidence-store/benches \
- && echo 'fn main() {}' | tee src/main.rs benches/evidence.rs evidence-store/benches/growth.rs > benches/pure.rs \
+ && echo 'fn main() {}' | tee src/main.rs benches/drain.rs benches/evidence.rs evidence-store/benches/growth.rs > benches/pure.rs \
  && touch src/lib.rs chain-config/src/lib.rs evidence-store/src/lib.rs \
  && cargo build --release --locked --workspace \
  && rm -rf src chain-config/src evidence-store/src

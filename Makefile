@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both build in cargo's dev profile, so that RocksDB is
 # compiled once (10 to 20 minutes on two cores), into a folder outside the checkout that a fresh clone reuses.
-export GROWTH_DELIVERIES GROWTH_FOLDER
+export GROWTH_DELIVERIES GROWTH_FOLDER DRAIN_EVENTS DRAIN_FOLDER
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tollgate/target
 CARGO ?= cargo
 BIN = $(CARGO_TARGET_DIR)/debug/tollgate
@@ -11,7 +11,7 @@ DEMO_ARGS ?= --once
 LONG = EVIDENCE_CRASH_ROUNDS=40 EVIDENCE_POWER_ROUNDS=12 EVIDENCE_POWER_STEP=1 EVIDENCE_POWER_CALLS=30 \
 	EVIDENCE_DAMAGE_ROUNDS=1400 TOLLGATE_IT_KILLS=50 TOLLGATE_IT_POWER_CUTS=50 TOLLGATE_IT_HISTORIES=50
 
-.PHONY: help demo build test ordeal lint fmt deny bench bench-cost bench-growth fuzz parts image clean
+.PHONY: help demo build test ordeal lint fmt deny bench bench-cost bench-growth bench-drain fuzz parts image clean
 
 help: ## Shows this.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ bench-cost: parts ## What a payment costs in calls to nodes, beside a program th
 
 bench-growth: build ## What the log costs as it grows to 10 million deliveries (GROWTH_DELIVERIES=n); needs about 20 GB of disk.
 	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p evidence-store --bench growth
+
+bench-drain: build ## A million due messages and a backend that is back (DRAIN_EVENTS=n); needs about 5 GB of disk.
+	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p tollgate --bench drain
 
 fuzz: build ## Fuzzes every target for a minute (SECONDS=n for longer) on the stable toolchain.
 	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" fuzz/run $(SECONDS)
