@@ -88,7 +88,7 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     {
-        Box::pin(self.writer.run(writer::Share::Group, work))
+        Box::pin(self.writer.run(work))
     }
 
     fn read<T, F>(&self, work: F) -> Answer<'_, T>
@@ -110,7 +110,7 @@ impl Ledger for Sqlite {
     }
 
     fn intake(&self, batch: IntakeBatch) -> Answer<'_, Vec<Taken>> {
-        Box::pin(self.writer.run(writer::Share::Alone, move |conn| intake::take(conn, &batch)))
+        Box::pin(self.writer.run_alone(move |conn| intake::take(conn, &batch)))
     }
 
     fn due_events(&self, now_us: i64, limit: usize) -> Answer<'_, Vec<DueEvent>> {
@@ -201,11 +201,11 @@ impl Ledger for Sqlite {
     }
 
     fn record_intent(&self, intent: RecordIntent) -> Answer<'_, Intent> {
-        self.write(move |conn| attempts::intend(conn, &intent))
+        Box::pin(self.writer.run_again(move |conn| attempts::intend(conn, &intent)))
     }
 
     fn record_attempt(&self, result: RecordAttempt) -> Answer<'_, ()> {
-        self.write(move |conn| attempts::record(conn, &result))
+        Box::pin(self.writer.run_again(move |conn| attempts::record(conn, &result)))
     }
 
     fn hasten(&self, destination: &str, now_us: i64) -> Answer<'_, u64> {

@@ -1,7 +1,7 @@
 //! The one writer: a thread with the only connection that writes.
 //!
-//! It takes what waits in its bounded queue, runs each command under a savepoint of one transaction, commits
-//! once and only then answers. A failing command undoes itself alone. When the database does not answer, the
+//! It takes what waits in its bounded queue, runs it in one transaction, commits once and only then answers. A failing
+//! command undoes itself alone: each has a savepoint, unless all of a group can be run a second time. When the database does not answer, the
 //! whole group is told so and the connection is opened anew for the next one: nothing here ends the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,9 +33,12 @@ trait Command: Send {
 
 /// How a command uses a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Share {
+enum Share {
     /// With what else waits, under a savepoint.
     Group,
+    /// The same, and it can be run again when another one of its group has to be undone: where all can, nothing has to be
+    /// saved before each.
+    Again,
     /// Alone: a savepoint keeps a copy of every page it touches, which a batch of the log pays dearly.
     Alone,
 }
@@ -49,7 +52,8 @@ enum Ran {
 
 struct Pending<T, F> {
     share: Share,
-    work: Option<F>,
+    /// None when it cannot be run again.
+    work: F,
     outcome: Option<Result<T, LedgerError>>,
     reply: oneshot::Sender<Result<T, LedgerError>>,
 }
@@ -57,12 +61,12 @@ struct Pending<T, F> {
 impl<T, F> Command for Pending<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Result<T, LedgerError> + Send,
+    F: FnMut(&Connection) -> Option<Result<T, LedgerError>> + Send,
 {
     fn run(&mut self, conn: &Connection) -> Ran {
-        let Some(work) = self.work.take() else { return Ran::Undo };
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(conn)))
-            .unwrap_or_else(|_| Err(LedgerError::Damaged("a command panicked; it was undone".to_owned())));
+        let panicked = || Some(Err(LedgerError::Damaged("a command panicked; it was undone".to_owned())));
+        let ran = catch_unwind(AssertUnwindSafe(|| (self.work)(conn))).unwrap_or_else(|_| panicked());
+        let Some(outcome) = ran else { return Ran::Undo };
         let ran = match &outcome {
             Ok(_) => Ran::Keep,
             Err(LedgerError::Unavailable(_)) => Ran::Broken,
@@ -86,6 +90,15 @@ where
         // Whoever asked may have left; the commit stands.
         drop(self.reply.send(outcome));
     }
+}
+
+/// Work that leaves nothing of itself behind.
+fn once<T, F>(work: F) -> impl FnMut(&Connection) -> Option<Result<T, LedgerError>>
+where
+    F: FnOnce(&Connection) -> Result<T, LedgerError>,
+{
+    let mut work = Some(work);
+    move |conn| work.take().map(|work| work(conn))
 }
 
 /// The handle: commands go in, answers come back.
@@ -114,14 +127,40 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction and answers once it is on disk.
-    pub(super) async fn run<T, F>(&self, share: Share, work: F) -> Result<T, LedgerError>
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, LedgerError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     {
+        self.queue(Share::Group, once(work)).await
+    }
+
+    /// The same in a transaction of its own.
+    pub(super) async fn run_alone<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        self.queue(Share::Alone, once(work)).await
+    }
+
+    /// The same for work that leaves what it needs as it is, so that it can be run again.
+    pub(super) async fn run_again<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        self.queue(Share::Again, move |conn: &Connection| Some(work(conn))).await
+    }
+
+    async fn queue<T, F>(&self, share: Share, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Option<Result<T, LedgerError>> + Send + 'static,
+    {
         let stopped = || LedgerError::Unavailable("the ledger's writer has stopped".to_owned());
         let (reply, answer) = oneshot::channel();
-        let command = Box::new(Pending { share, work: Some(work), outcome: None, reply });
+        let command = Box::new(Pending { share, work, outcome: None, reply });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(command).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -193,18 +232,34 @@ fn transact(conn: &Connection, group: &mut [Box<dyn Command>]) -> rusqlite::Resu
     statement("BEGIN IMMEDIATE")?;
     let ran = match group {
         [only] => match only.run(conn) {
-            Ran::Keep => Ok(true),
+            Ran::Keep => true,
             Ran::Undo => return statement("ROLLBACK").map(|()| true),
-            Ran::Broken => Ok(false),
+            Ran::Broken => false,
         },
-        many => under_savepoints(many, conn, &statement),
+        many if many.iter().all(|command| command.share() == Share::Again) => match plainly(many, conn) {
+            Ran::Keep => true,
+            Ran::Undo => {
+                statement("ROLLBACK")?;
+                statement("BEGIN IMMEDIATE")?;
+                under_savepoints(many, conn, &statement)?
+            }
+            Ran::Broken => false,
+        },
+        many => under_savepoints(many, conn, &statement)?,
     };
-    match ran {
-        Ok(true) => statement("COMMIT").map(|()| true),
-        // The connection is dropped, and the open transaction with it.
-        Ok(false) => Ok(false),
-        Err(error) => Err(error),
+    // Where it is broken the connection is dropped, and the open transaction with it.
+    if ran { statement("COMMIT").map(|()| true) } else { Ok(false) }
+}
+
+/// Runs them as long as all goes well. A savepoint would keep a copy of every page that a command touches.
+fn plainly(group: &mut [Box<dyn Command>], conn: &Connection) -> Ran {
+    for command in group {
+        match command.run(conn) {
+            Ran::Keep => {}
+            ended @ (Ran::Undo | Ran::Broken) => return ended,
+        }
     }
+    Ran::Keep
 }
 
 fn under_savepoints(
@@ -223,3 +278,6 @@ fn under_savepoints(
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests;
