@@ -85,8 +85,9 @@ pub(super) fn list(conn: &Connection) -> Result<Vec<Pause>, LedgerError> {
 /// Whether nothing about this source may go to this destination now.
 pub(super) fn holds(conn: &Connection, destination: &str, source: &str) -> Result<bool, LedgerError> {
     let mut statement = conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM pauses WHERE resumed_us IS NULL AND (kind = 'forwarding'
-            OR (kind = 'destination' AND name = ?1) OR (kind = 'source' AND name = ?2)))",
+        "SELECT EXISTS (SELECT 1 FROM pauses WHERE kind = 'forwarding' AND resumed_us IS NULL)
+            OR EXISTS (SELECT 1 FROM pauses WHERE kind = 'destination' AND name = ?1 AND resumed_us IS NULL)
+            OR EXISTS (SELECT 1 FROM pauses WHERE kind = 'source' AND name = ?2 AND resumed_us IS NULL)",
     )?;
     Ok(statement.query_row((destination, source), |row| row.get(0))?)
 }

@@ -102,6 +102,33 @@ fn a_crash_while_migrating_leaves_the_old_version_or_the_new_one() {
     }
 }
 
+#[test]
+fn a_state_is_checked_without_building_a_table_at_each_write() {
+    let ((_folder, migrated), fresh) = (v1(), Bench::open());
+    drop(Sqlite::open(&migrated, &clock()).expect("migrates"));
+    for path in [migrated, fresh.path()] {
+        let raw = Connection::open(&path).expect("opens");
+        let tables = |sql: &str| {
+            let mut plan = raw.prepare(&format!("EXPLAIN {sql}")).expect("a plan");
+            let bound = vec![1; plan.parameter_count()];
+            let steps =
+                plan.query_map(rusqlite::params_from_iter(bound), |row| row.get::<_, String>(1)).expect("steps");
+            steps.filter(|step| step.as_ref().is_ok_and(|step| step == "OpenEphemeral")).count()
+        };
+        assert_eq!(tables("UPDATE dispatches SET state = ?1 WHERE seq = ?2 AND destination = 'default'"), 0);
+        // The index of anchors, for the row as it was and as it is; without an anchor neither is made.
+        assert_eq!(tables("UPDATE events SET state = ?1, wait_reach = ?1 WHERE id = ?2"), 2);
+        // Where there is a row to refuse it for.
+        let all_refused = |sql: &str| match raw.execute(sql, []) {
+            Ok(changed) => changed == 0 && path == fresh.path(),
+            Err(error) => error.to_string().contains("CHECK constraint failed"),
+        };
+        assert!(all_refused("UPDATE events SET state = 'sent'"));
+        assert!(all_refused("UPDATE events SET wait_reach = 'far'"));
+        assert!(all_refused("UPDATE dispatches SET state = 'gone'"));
+    }
+}
+
 /// A script's statements; a trigger's body ends with `END`.
 fn statements(script: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
