@@ -9,11 +9,13 @@ ENV CARGO_TARGET_DIR=/build/target
 
 FROM base AS dependencies
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+COPY .cargo .cargo
 COPY chain-config/Cargo.toml chain-config/
 COPY evidence-store/Cargo.toml evidence-store/
 # Empty crates with the real manifests: what is built here is every dependency and nothing else.
 RUN mkdir -p src benches chain-config/src evidence-store/src evidence-store/benches \
- && echo 'fn main() {}' | tee src/main.rs benches/drain.rs benches/evidence.rs evidence-store/benches/growth.rs > benches/pure.rs \
+ && echo 'fn main() {}' | tee src/main.rs benches/drain.rs benches/evidence.rs benches/hot_path.rs \
+      benches/instructions.rs evidence-store/benches/growth.rs > benches/pure.rs \
  && touch src/lib.rs chain-config/src/lib.rs evidence-store/src/lib.rs \
  && cargo build --release --locked --workspace \
  && rm -rf src chain-config/src evidence-store/src

@@ -11,7 +11,7 @@ DEMO_ARGS ?= --once
 LONG = EVIDENCE_CRASH_ROUNDS=40 EVIDENCE_POWER_ROUNDS=12 EVIDENCE_POWER_STEP=1 EVIDENCE_POWER_CALLS=30 \
 	EVIDENCE_DAMAGE_ROUNDS=1400 TOLLGATE_IT_KILLS=50 TOLLGATE_IT_POWER_CUTS=50 TOLLGATE_IT_HISTORIES=50
 
-.PHONY: help demo build test ordeal lint fmt deny bench bench-cost bench-growth bench-drain fuzz parts image clean
+.PHONY: help demo build test ordeal lint fmt deny bench bench-cost bench-drain bench-growth bench-pure fuzz parts image clean
 
 help: ## Shows this.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,18 +54,23 @@ deny: ## Licences, sources and bans of every dependency.
 # Benches are built with optimisation, and link the RocksDB that the dev profile has compiled already.
 ROCKSDB_BUILT = $$(dirname "$$(ls -t $(CARGO_TARGET_DIR)/debug/build/librocksdb-sys-*/out/librocksdb.a | head -n 1)")
 
-bench: build ## Criterion benches of the pure core and of group commit; no time is asserted.
-	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p tollgate --benches
+BENCH = ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked
+
+bench: build ## The gateway beside an empty hyper server: acks, latency, overload, slow clients (WINDOW=seconds); five minutes.
+	$(BENCH) -p tollgate --bench hot_path -- --window $(or $(WINDOW),5)
+
+bench-pure: build ## Criterion benches of the pure core and of group commit; no time is asserted.
+	$(BENCH) -p tollgate --bench pure --bench evidence
 
 bench-cost: parts ## What a payment costs in calls to nodes, beside a program that polls for each one.
 	scripts/bootstrap build
 	TOLLGATE_IT_COST=1,10,50 $(CARGO) test --locked --package tollgate --test it cost::beside -- --nocapture
 
 bench-growth: build ## What the log costs as it grows to 10 million deliveries (GROWTH_DELIVERIES=n); needs about 20 GB of disk.
-	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p evidence-store --bench growth
+	$(BENCH) -p evidence-store --bench growth
 
 bench-drain: build ## A million due messages and a backend that is back (DRAIN_EVENTS=n); needs about 5 GB of disk.
-	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked -p tollgate --bench drain
+	$(BENCH) -p tollgate --bench drain
 
 fuzz: build ## Fuzzes every target for a minute (SECONDS=n for longer) on the stable toolchain.
 	ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" fuzz/run $(SECONDS)

@@ -73,7 +73,7 @@ fn settings(folder: &Path, backend: SocketAddr, telemetry: SocketAddr) -> Config
          [telemetry]\nlisten = \"{telemetry}\"\n\
          [shutdown]\ndelay = \"0ms\"\n[evidence]\nreserve = \"1 MiB\"\n[evidence.watermarks]\nwarn = \"1 MiB\"\nshed = \"1 MiB\"\n\
          [[sources]]\nname = \"card\"\nprovider = \"stripe\"\npath = \"/card\"\nsecrets = [\"env:S\"]\n\
-         [forward]\nurl = \"http://{backend}/\"\nsecrets = [\"env:F\"]\nconcurrency = 64\n"
+         [forward]\nurl = \"http://{backend}/\"\nsecrets = [\"env:F\"]\nconcurrency = 256\n"
     );
     let path = folder.join("gateway.toml");
     std::fs::write(&path, text).unwrap();

@@ -1,0 +1,190 @@
+//! Load over loopback on hyper's client: closed loop (each connection posts as soon as it was answered) and open loop (each
+//! connection posts by the clock, whatever became of the request before).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::body::Templates;
+
+/// Numbers of webhooks, one counter for the whole run: no event comes twice.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// An answer that takes longer counts as none.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where webhooks are posted.
+pub(crate) const PATH: &str = "/webhooks/stripe";
+
+/// When a connection posts.
+#[derive(Clone, Copy)]
+pub(crate) enum Pace {
+    /// As soon as it was answered.
+    Closed,
+    /// By the clock, this many a second over all connections.
+    Open(f64),
+}
+
+/// What a window of load saw.
+pub(crate) struct Seen {
+    /// Answers by status.
+    pub(crate) answers: BTreeMap<u16, u64>,
+    /// Requests without an answer.
+    pub(crate) failed: u64,
+    /// Of answers 200, in microseconds.
+    pub(crate) latency: Histogram<u64>,
+    pub(crate) took: Duration,
+}
+
+impl Seen {
+    pub(crate) fn new() -> Self {
+        let latency = Histogram::new_with_bounds(1, 60_000_000, 3).unwrap();
+        Self { answers: BTreeMap::new(), failed: 0, latency, took: Duration::ZERO }
+    }
+
+    /// Another part of the same window.
+    fn join(&mut self, other: &Self) {
+        for (status, count) in &other.answers {
+            *self.answers.entry(*status).or_default() += count;
+        }
+        self.failed += other.failed;
+        self.latency.add(&other.latency).unwrap();
+    }
+
+    /// Another window.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.join(other);
+        self.took += other.took;
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.answers.get(&200).copied().unwrap_or(0)
+    }
+
+    /// Answers other than 200.
+    pub(crate) fn shed(&self) -> u64 {
+        self.answers.values().sum::<u64>() - self.taken()
+    }
+
+    /// Answers 200 a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.taken() as f64 / self.took.as_secs_f64()
+    }
+
+    pub(crate) fn ms(&self, percentile: f64) -> f64 {
+        self.latency.value_at_percentile(percentile) as f64 / 1000.0
+    }
+}
+
+/// Posts to `to` for `window` over that many connections.
+pub(crate) async fn drive(
+    to: SocketAddr,
+    connections: usize,
+    window: Duration,
+    pace: Pace,
+    templates: &Arc<Templates>,
+) -> Seen {
+    let began = Instant::now();
+    let mut posting = JoinSet::new();
+    for index in 0..connections {
+        let templates = Arc::clone(templates);
+        let times = match pace {
+            Pace::Closed => None,
+            Pace::Open(rate) => {
+                let every = Duration::from_secs_f64(connections as f64 / rate);
+                // Spread, so that the connections do not post in one breath.
+                Some((began + every.mul_f64(index as f64 / connections as f64), every))
+            }
+        };
+        posting.spawn(async move { connection(to, began + window, times, &templates).await });
+    }
+    let mut all = Seen::new();
+    while let Some(seen) = posting.join_next().await {
+        all.join(&seen.unwrap());
+    }
+    all.took = began.elapsed();
+    all
+}
+
+/// One connection's part of a window; it connects again when it was cut.
+async fn connection(
+    to: SocketAddr,
+    until: Instant,
+    mut times: Option<(Instant, Duration)>,
+    templates: &Templates,
+) -> Seen {
+    let mut seen = Seen::new();
+    let mut sender = None;
+    while Instant::now() < until {
+        let mut began = Instant::now();
+        if let Some((next, every)) = &mut times {
+            let intended = *next;
+            *next += *every;
+            if intended > until {
+                break;
+            }
+            if intended > began {
+                sleep_until(intended).await;
+                // The timer's own coarseness is not the server's.
+                began = Instant::now();
+            } else {
+                // Late because the answer before was: that wait is part of this one.
+                began = intended;
+            }
+        }
+        match timeout(PATIENCE, post(to, &mut sender, templates)).await {
+            Ok(Ok(status)) => {
+                *seen.answers.entry(status).or_default() += 1;
+                if status == 200 {
+                    let us = u64::try_from(began.elapsed().as_micros()).unwrap();
+                    seen.latency.saturating_record(us);
+                }
+            }
+            Ok(Err(_)) | Err(_) => {
+                seen.failed += 1;
+                sender = None;
+            }
+        }
+    }
+    seen
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+async fn post(to: SocketAddr, sender: &mut Option<Sender>, templates: &Templates) -> anyhow::Result<u16> {
+    let (body, headers) = templates.webhook(NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut request = Request::post(PATH).header("host", "bench.localhost").header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(body)))?;
+    let ready = match sender {
+        Some(ready) if !ready.is_closed() => ready,
+        _ => sender.insert(connect(to).await?),
+    };
+    ready.ready().await?;
+    let answer = ready.send_request(request).await?;
+    let status = answer.status().as_u16();
+    answer.into_body().collect().await?;
+    Ok(status)
+}
+
+async fn connect(to: SocketAddr) -> anyhow::Result<Sender> {
+    let stream = TcpStream::connect(to).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
