@@ -12,7 +12,7 @@ const SIZES: [usize; 8] = [1_024, 1_200, 1_500, 1_800, 1_800, 2_400, 4_096, 8_19
 
 /// Stands in each template where the number of the webhook goes, in the event's id and in its object's: a payment of its own
 /// each, because what is about one payment is sent one after the other.
-const PLACE: &str = "XXXXXXXXXXXXXXXX";
+const PLACE: &str = "NNNNNNNNNNNNNNNN";
 
 /// Bodies with a hole where the id goes.
 pub(crate) struct Templates(Vec<Template>);
