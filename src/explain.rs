@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ledger::{EventDetail, TraceEntry};
-use crate::model::{Check, CheckOutcome, Class, Code, EventId, EventState, Meaning, Vote};
+use crate::model::{Check, CheckOutcome, Code, EventId, EventState, Meaning, Vote};
 
 pub mod advice;
 
@@ -234,21 +234,6 @@ fn of_messages(detail: &EventDetail) -> Option<Step> {
     let is_dead = detail.messages.iter().any(|message| message.state == "dead");
     let id = detail.event.event_id;
     is_dead.then(|| Step { verb: Verb::Resend, command: Verb::Resend.command(id), does: Verb::Resend.does() })
-}
-
-/// Whether an operator's word may let a held payment pass (rule 24).
-#[must_use]
-pub const fn may_accept(code: Code) -> bool {
-    code.may_be_accepted()
-}
-
-/// Whether a code asks for a person at all.
-#[must_use]
-pub const fn needs_a_person(code: Code) -> bool {
-    match code.class() {
-        Class::Hold => true,
-        Class::Ok | Class::Wait | Class::Terminal | Class::Ignore => false,
-    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): 
         sources: caller.sources.clone(),
         since_us: events::time("since", query.since, now)?,
         until_us: events::time("until", query.until, now)?,
-        before: after.map_err(|text| Problem::bad_request(format!("?after=: {text:?} is no cursor of a page")))?,
+        before: after.map_err(|text| Problem::bad_cursor(&text))?,
         limit: page_limit(query.limit),
     };
     let found = api.ledger.attempts(filter).await?;

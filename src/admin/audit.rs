@@ -38,7 +38,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, Params(query): 
         event_id: event_id.map_err(|_| Problem::bad_request("?event=: expected the whole id of an event"))?,
         since_us: events::time("since", query.since, now)?,
         until_us: events::time("until", query.until, now)?,
-        before: before.map_err(|text| Problem::bad_request(format!("?after=: {text:?} is no cursor of a page")))?,
+        before: before.map_err(|text| Problem::bad_cursor(&text))?,
         limit: page_limit(query.limit),
     };
     let found = api.ledger.audit(filter).await?;

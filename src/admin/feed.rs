@@ -13,13 +13,10 @@ use super::Api;
 use super::auth::{Caller, May};
 use super::envelope::{Body, Params};
 use super::problem::{Answer, Problem, ok, page_limit};
-use crate::config;
+use crate::config::{self, DEFAULT_DESTINATION};
 use crate::ledger::{FeedAck, FeedItem, FeedPage, FeedRead, LedgerError, LedgerIdentity};
 use crate::message::MessageType;
 use crate::model::WebhookId;
-
-/// The destination of those who name none.
-const DESTINATION: &str = "default";
 
 /// Longest that a request may wait for a message.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -82,7 +79,7 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, Params(query): 
 
 /// A folder that is looked at without its configuration knows no destination, and has no backend either.
 fn destination(api: &Api, named: Option<String>) -> Result<String, Problem> {
-    let destination = named.unwrap_or_else(|| DESTINATION.to_owned());
+    let destination = named.unwrap_or_else(|| DEFAULT_DESTINATION.to_owned());
     if api.config.destinations.contains_key(&destination) {
         return Ok(destination);
     }

@@ -12,12 +12,10 @@ use super::Api;
 use super::auth::{Caller, May};
 use super::envelope::Body;
 use super::problem::{Answer, Problem, ok};
+use crate::config::DEFAULT_DESTINATION;
 use crate::ledger::{AuditEntry, Pause, PauseTarget};
 use crate::message;
 use crate::model::{EventId, Identity, Part, WebhookId};
-
-/// The destination of those who name none.
-const DESTINATION: &str = "default";
 
 /// What came of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +65,7 @@ pub(super) async fn test(State(api): State<Api>, caller: Caller, Body(body): Bod
     caller.may(May::Operate)?;
     caller.is_unlimited()?;
     let ask: Ask = if body.is_empty() { Ask::default() } else { read(&body)? };
-    let destination = ask.destination.unwrap_or_else(|| DESTINATION.to_owned());
+    let destination = ask.destination.unwrap_or_else(|| DEFAULT_DESTINATION.to_owned());
     let Some(forwarding) = &api.forwarding else {
         return Err(Problem::taken("NOT_RUNNING", "a stopped gateway sends nothing: start it, and leave --data out"));
     };

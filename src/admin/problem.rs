@@ -75,6 +75,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
     }
 
+    /// Of `?after=`.
+    pub(super) fn bad_cursor(text: &str) -> Self {
+        Self::bad_request(format!("?after=: {text:?} is no cursor of a page"))
+    }
+
     pub(super) fn unauthorized() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,

@@ -312,6 +312,9 @@ pub struct Node {
     pub tag: Option<String>,
 }
 
+/// The name of `[forward]` itself: where whoever names no destination means to send.
+pub const DEFAULT_DESTINATION: &str = "default";
+
 /// A destination: `[forward]` or `[forward.to.NAME]`.
 #[derive(Clone)]
 pub struct Destination {

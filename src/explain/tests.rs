@@ -1,5 +1,4 @@
 use super::advice::{Verb, frees, of_state, verbs};
-use super::{may_accept, needs_a_person};
 use crate::model::{Class, Code, EventState};
 
 #[test]
@@ -19,7 +18,7 @@ fn rule_24_each_held_code_names_what_an_operator_may_do_and_what_frees_it() {
         Code::EventTypeUnknown,
         Code::Uninterpretable,
     ];
-    for code in Code::ALL.iter().copied().filter(|code| needs_a_person(*code)) {
+    for code in Code::ALL.iter().copied().filter(|code| code.class() == Class::Hold) {
         assert!(verbs(code).contains(&Verb::Close), "{code}");
         assert_eq!(frees(code).is_none(), by_nobody.contains(&code), "{code}");
     }
@@ -31,7 +30,7 @@ fn rule_24_each_held_code_names_what_an_operator_may_do_and_what_frees_it() {
 #[test]
 fn rule_24_accepting_is_offered_for_the_codes_that_may_be_accepted_and_for_no_other() {
     for code in Code::ALL.iter().copied() {
-        assert_eq!(verbs(code).contains(&Verb::Accept), may_accept(code), "{code}");
+        assert_eq!(verbs(code).contains(&Verb::Accept), code.may_be_accepted(), "{code}");
     }
     // Never past signature, status, emitter, token, recipient, finality or an existing claim.
     for never in [
@@ -48,6 +47,6 @@ fn rule_24_accepting_is_offered_for_the_codes_that_may_be_accepted_and_for_no_ot
         Code::AssuranceTooLow,
         Code::TxNotFound,
     ] {
-        assert!(!may_accept(never), "{never}");
+        assert!(!never.may_be_accepted(), "{never}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Network, Retention, Secret};
+use super::{DEFAULT_DESTINATION, Network, Retention, Secret};
 use crate::model::Assurance;
 
 /// `[[sources]]`
@@ -90,7 +90,7 @@ impl Source {
             allow_ips: Vec::new(),
             types: TypeFilter::default(),
             min_assurance: Assurance::A2,
-            forward_to: vec!["default".to_owned()],
+            forward_to: vec![DEFAULT_DESTINATION.to_owned()],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::DEFAULT_DESTINATION;
 use crate::config::read::{Count, Reader, Value, join};
 use crate::config::section::section;
 use crate::config::shape::{Field, Presence, Shape};
@@ -111,7 +112,7 @@ impl Value for Forward {
         reader.refuse_unknown(table, key, &Self::fields());
         let mut destinations = BTreeMap::new();
         if let Some(default) = Destination::read_keys(table, key, reader) {
-            destinations.insert("default".to_owned(), default);
+            destinations.insert(DEFAULT_DESTINATION.to_owned(), default);
         }
         if let Some(to) = table.get("to") {
             let mut shared = table.clone();
@@ -124,7 +125,7 @@ impl Value for Forward {
                     *node = Node { item: Item::Table(shared.clone()), origin: over.origin.clone() };
                     node.lay(over);
                 }
-                if named.contains_key("default") {
+                if named.contains_key(DEFAULT_DESTINATION) {
                     let help = "write its keys directly under [forward], or choose another name";
                     reader.problem(
                         &join(key, "to.default"),

@@ -183,18 +183,23 @@ pub(crate) async fn rule_14_a_forwarded_payment_moves_to_its_new_block<R: Rig>(r
     assert_eq!(ledger.confirm(taken).await.expect("answered"), Confirmed::AlreadyClaimed(id_of("a")));
 }
 
+/// Lets events that are due wait for these heights.
+async fn wait_for(ledger: &dyn Ledger, waits: &[(&str, Reach, u64)]) {
+    for (name, reach, height) in waits {
+        let due = due_one(ledger, T0, name).await;
+        let mut waiting = verdict(&due, T0, EventState::AwaitingFinality, Code::WaitingConfirmations);
+        waiting.anchor = Some(anchor(1, 11));
+        waiting.wait = Some(Wait { chain_id: 8453, reach: *reach, height: *height });
+        waiting.due_us = Some(T0 + 600 * S);
+        ledger.record_verdict(waiting).await.expect("written");
+    }
+}
+
 pub(crate) async fn what_waits_for_a_height_is_woken_by_it_and_by_nothing_before<R: Rig>(rig: R) {
     let (ledger, mut log) = (rig.ledger(), Log::new());
     log.take(&*ledger, vec![paid("a", "r1", 1), paid("b", "r2", 2), paid("c", "r3", 3)]).await;
     let waits = [("a", Reach::Head, 20), ("b", Reach::Safe, 20), ("c", Reach::Finalized, 20)];
-    for (name, reach, height) in waits {
-        let due = due_one(&*ledger, T0, name).await;
-        let mut waiting = verdict(&due, T0, EventState::AwaitingFinality, Code::WaitingConfirmations);
-        waiting.anchor = Some(anchor(1, 11));
-        waiting.wait = Some(Wait { chain_id: 8453, reach, height });
-        waiting.due_us = Some(T0 + 600 * S);
-        ledger.record_verdict(waiting).await.expect("written");
-    }
+    wait_for(&*ledger, &waits).await;
     assert!(ledger.is_watched(8453).await.expect("read") && !ledger.is_watched(1).await.expect("read"));
     let reached = |head, safe, finalized| Reached { chain_id: 8453, head, safe, finalized };
     let wake = async |reached| ledger.wake_reached(reached, T0 + S).await.expect("woken");
@@ -214,14 +219,7 @@ pub(crate) async fn what_waits_for_more_than_it_has_to_is_woken_and_judged_anew<
     log.take(&*ledger, vec![paid("a", "r1", 1), paid("b", "r2", 2), paid("c", "r3", 3)]).await;
     // Twelve blocks and 64 on top of block 11, and a tag on it.
     let waits = [("a", Reach::Head, 22), ("b", Reach::Head, 74), ("c", Reach::Finalized, 11)];
-    for (name, reach, height) in waits {
-        let due = due_one(&*ledger, T0, name).await;
-        let mut waiting = verdict(&due, T0, EventState::AwaitingFinality, Code::WaitingConfirmations);
-        waiting.anchor = Some(anchor(1, 11));
-        waiting.wait = Some(Wait { chain_id: 8453, reach, height });
-        waiting.due_us = Some(T0 + 600 * S);
-        ledger.record_verdict(waiting).await.expect("written");
-    }
+    wait_for(&*ledger, &waits).await;
     let wake = async |chain_id, need| ledger.wake_eased(chain_id, need, T0 + S).await.expect("woken");
     let blocks = |above, up_to| Need::Confirmations { above, up_to };
     let finalized = Need::Tag(Tag::Finalized);
