@@ -21,7 +21,7 @@ use crate::ledger::sqlite::Sqlite;
 use crate::ledger::{Cursor, IntakeBatch, Ledger, LedgerError};
 use crate::net::{self, Listener};
 use crate::retention::Retention;
-use crate::task::{self, Stop, StopSwitch, Wakes};
+use crate::task::{self, Behind, Stop, StopSwitch, Wakes};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::observe;
 use crate::verify::by_hand::ByHand;
@@ -44,6 +44,7 @@ const STAGES_DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// A gateway that is built and listens, and serves once [`App::run`] is called.
 pub struct App {
+    behind: Behind,
     config: Arc<Config>,
     clock: Clock,
     metrics: Metrics,
@@ -74,6 +75,7 @@ impl App {
     /// # Errors
     /// See [`StartError`].
     pub async fn build(config: Config, clock: Clock, lock_wait: Duration) -> Result<Self, StartError> {
+        let behind = Behind::new().map_err(StartError::Threads)?;
         let config = Arc::new(config);
         let metrics = Metrics::new();
         let wakes = Wakes::default();
@@ -105,6 +107,7 @@ impl App {
         let admin = Listener::bind(config.admin.listen)?;
         let telemetry = config.telemetry.listen.map(Listener::bind).transpose()?;
         Ok(Self {
+            behind,
             config,
             clock,
             metrics,
@@ -216,6 +219,8 @@ fn listen_beside(
 
 /// The stages at work, each with its own switch so that they end in flow order.
 struct Running {
+    /// Where those behind the ack run.
+    _behind: Behind,
     draining: StopSwitch,
     public: (StopSwitch, JoinHandle<net::Drained>),
     intake_stop: StopSwitch,
@@ -255,10 +260,10 @@ impl Running {
         let (admin_stop, admin_stops) = task::stop();
         let disk = app.evidence.clone();
         task::spawn("watermarks", app.watermarks.follow(move || disk.disk_free(), admin_stops.clone()));
-        task::spawn("retention", retention.follow(jobs.clone(), admin_stops.clone()));
+        app.behind.spawn("retention", retention.follow(jobs.clone(), admin_stops.clone()));
         let side = listen_beside(app.admin, app.telemetry, &api, &admin_stops, grace);
-        let seal = switched("seal", |stops| app.seal.run(stops));
-        let (forward_stop, forward) = switched("forward", |stops| app.forward.run(stops));
+        let seal = switched(&app.behind, "seal", |stops| app.seal.run(stops));
+        let (forward_stop, forward) = switched(&app.behind, "forward", |stops| app.forward.run(stops));
         let verify = verify::Worker::new(verify::worker::Parts {
             ledger: Arc::clone(&app.ledger),
             reader: app.nodes,
@@ -270,9 +275,9 @@ impl Running {
             metrics: app.metrics.clone(),
             wakes: app.wakes.clone(),
         });
-        task::spawn("screening", app.screening.follow(screening::POLL, admin_stops));
-        let (verify_stop, verify) = switched("verify", |stops| verify.run(stops));
-        let reconcile = switched("reconcile", |stops| reconcile.run(stops));
+        app.behind.spawn("screening", app.screening.follow(screening::POLL, admin_stops));
+        let (verify_stop, verify) = switched(&app.behind, "verify", |stops| verify.run(stops));
+        let reconcile = switched(&app.behind, "reconcile", |stops| reconcile.run(stops));
         let intake = intake::Worker::new(
             app.evidence,
             app.ledger,
@@ -282,7 +287,7 @@ impl Running {
             app.metrics,
             app.wakes,
         );
-        let (intake_stop, intake) = switched("intake", |stops| intake.run(stops));
+        let (intake_stop, intake) = switched(&app.behind, "intake", |stops| intake.run(stops));
         let (public_stop, stops) = task::stop();
         let limits = net::Limits::ingress(&app.config.ingress);
         let public = task::spawn("ingress", net::serve(app.public, limits, Public(app.ingress), stops, grace));
@@ -296,10 +301,11 @@ impl Running {
             reconcile,
             forward_stop,
             forward,
-            replay: switched("replay", |stops| replay.run(stops)),
+            replay: switched(&app.behind, "replay", |stops| replay.run(stops)),
             seal,
             jobs,
             admin: (admin_stop, side),
+            _behind: app.behind,
         }
     }
 
@@ -343,13 +349,13 @@ impl Running {
     }
 }
 
-/// Something at work, with a switch of its own.
-fn switched<F>(name: &'static str, run: impl FnOnce(Stop) -> F) -> (StopSwitch, JoinHandle<F::Output>)
+/// A stage at work, with a switch of its own.
+fn switched<F>(behind: &Behind, name: &'static str, run: impl FnOnce(Stop) -> F) -> (StopSwitch, JoinHandle<F::Output>)
 where
     F: Future<Output: Send> + Send + 'static,
 {
     let (switch, stops) = task::stop();
-    (switch, task::spawn(name, run(stops)))
+    (switch, behind.spawn(name, run(stops)))
 }
 
 fn intake_ended(ended: Result<Result<(), IntakeError>, tokio::task::JoinError>) -> RunError {

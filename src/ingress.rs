@@ -2,8 +2,8 @@
 //!
 //! A 200 means that the delivery is fsynced, whole and byte-exact, in the evidence log, and nothing else does. What
 //! follows (identity, chain, forwarding) is other stages' work and never delays or changes the answer: the body is not
-//! parsed here, the ledger is not asked. The append runs in a task of its own, so a sender that hangs up cannot cut it
-//! in half. Only `respond` picks a status.
+//! parsed here, the ledger is not asked. The append is finished even when its sender hangs up. Only `respond` picks a
+//! status.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use evidence_store::Store;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, Version};
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ mod append;
 mod body;
 mod failures;
 mod headers;
+mod overload;
 mod reject;
 mod respond;
 mod route;
@@ -152,6 +154,10 @@ impl Ingress {
         let route = self.routes.find(path).ok_or(Refusal::NotFound).map_err(unread(None))?;
         self.admitted(call, route).map_err(unread(Some(route)))?;
         self.room_for(route).map_err(unread(Some(route)))?;
+        if route.is_overloaded() {
+            let rest = self.rid_of(call, body).await;
+            return Err(Refused { refusal: Refusal::Overloaded, rest, route: Some(Arc::clone(route)) });
+        }
         let body = match body::read(body, &self.body_limits, &route.room).await {
             Ok(body) => body,
             Err(error) => {
@@ -203,6 +209,12 @@ impl Ingress {
         }
     }
 
+    /// Reads past a body that is not wanted. Who asks before sending it is told not to.
+    async fn rid_of(&self, call: &Call, body: Incoming) -> Rest {
+        let asks_first = call.parts.headers.contains_key(EXPECT);
+        if !asks_first && body::discard(body, &self.body_limits).await { Rest::Read } else { Rest::Unread }
+    }
+
     const fn body_refusal(&self, error: &body::ReadError) -> Refusal {
         match error {
             body::ReadError::TooLarge { .. } => Refusal::BodyTooLarge { limit: self.body_limits.max_bytes },
@@ -242,6 +254,13 @@ impl Ingress {
         };
         let source = route.source.name.as_str();
         self.metrics.rejected.get_or_create(&SourceCode::of(source, code)).inc();
+        if *refusal == Refusal::Overloaded {
+            if let Some(deliveries) = route.overload.count(call.received) {
+                tracing::warn!(source, deliveries, "more deliveries come than can be stored: these were answered 503");
+            }
+            tracing::debug!(request_id = %call.request_id, source, code, status, "told a delivery to come back");
+            return;
+        }
         tracing::info!(request_id = %call.request_id, source, code, status, "refused a delivery");
     }
 }

@@ -3,12 +3,19 @@
 //! Stages are joined by durable records; a [`Wake`] only shortens the wait until the next look.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
+
+mod behind;
+
+pub use behind::{Behind, lower_priority};
 
 /// Spawns a named task. A panic in it is logged by the runtime's hook and reaches whoever joins.
 #[expect(clippy::disallowed_methods, reason = "the one place that spawns tasks")]
@@ -28,6 +35,51 @@ where
     T: Send + 'static,
 {
     tokio::task::spawn_blocking(work)
+}
+
+/// A future that is finished in any case: whoever owns it drives it in place, at no cost; a task of that name goes on with it
+/// when its owner lets go.
+#[derive(Debug)]
+pub struct Finishing<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    name: &'static str,
+    rest: Option<Pin<Box<F>>>,
+}
+
+/// Makes one.
+pub fn finishing<F>(name: &'static str, future: F) -> Finishing<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    Finishing { name, rest: Some(Box::pin(future)) }
+}
+
+impl<F> Future for Finishing<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(rest) = &mut self.rest else { return Poll::Pending };
+        let output = ready!(rest.as_mut().poll(cx));
+        self.rest = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F> Drop for Finishing<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn drop(&mut self) {
+        // Without a runtime the process is ending.
+        if let (Some(rest), Ok(_)) = (self.rest.take(), Handle::try_current()) {
+            drop(spawn(self.name, rest));
+        }
+    }
 }
 
 /// A hint that there may be work. Losing one costs a poll interval, never work.

@@ -43,15 +43,17 @@ pub(crate) struct Seen {
     pub(crate) answers: BTreeMap<u16, u64>,
     /// Requests without an answer.
     pub(crate) failed: u64,
-    /// Of answers 200, in microseconds.
+    /// Of answers 200, in microseconds, from when they were to be asked for.
     pub(crate) latency: Histogram<u64>,
+    /// Of any answer, from when it was asked for: what a server is to blame for when more is asked than it can answer.
+    pub(crate) served: Histogram<u64>,
     pub(crate) took: Duration,
 }
 
 impl Seen {
     pub(crate) fn new() -> Self {
-        let latency = Histogram::new_with_bounds(1, 60_000_000, 3).unwrap();
-        Self { answers: BTreeMap::new(), failed: 0, latency, took: Duration::ZERO }
+        let none = || Histogram::new_with_bounds(1, 60_000_000, 3).unwrap();
+        Self { answers: BTreeMap::new(), failed: 0, latency: none(), served: none(), took: Duration::ZERO }
     }
 
     /// Another part of the same window.
@@ -61,6 +63,7 @@ impl Seen {
         }
         self.failed += other.failed;
         self.latency.add(&other.latency).unwrap();
+        self.served.add(&other.served).unwrap();
     }
 
     /// Another window.
@@ -85,6 +88,10 @@ impl Seen {
 
     pub(crate) fn ms(&self, percentile: f64) -> f64 {
         self.latency.value_at_percentile(percentile) as f64 / 1000.0
+    }
+
+    pub(crate) fn served_ms(&self, percentile: f64) -> f64 {
+        self.served.value_at_percentile(percentile) as f64 / 1000.0
     }
 }
 
@@ -144,12 +151,13 @@ async fn connection(
                 began = intended;
             }
         }
+        let asked = Instant::now();
         match timeout(PATIENCE, post(to, &mut sender, templates)).await {
             Ok(Ok(status)) => {
                 *seen.answers.entry(status).or_default() += 1;
+                seen.served.saturating_record(us(asked.elapsed()));
                 if status == 200 {
-                    let us = u64::try_from(began.elapsed().as_micros()).unwrap();
-                    seen.latency.saturating_record(us);
+                    seen.latency.saturating_record(us(began.elapsed()));
                 }
             }
             Ok(Err(_)) | Err(_) => {
@@ -159,6 +167,10 @@ async fn connection(
         }
     }
     seen
+}
+
+fn us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap()
 }
 
 type Sender = SendRequest<Full<Bytes>>;

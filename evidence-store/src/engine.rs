@@ -29,6 +29,8 @@ const DIGEST_BLOCK_BYTES: usize = 16 * 1024;
 /// At so many, writes are slowed down; at the other, stopped.
 const DIGEST_TABLES_SLOW: i32 = 48;
 const DIGEST_TABLES_STOP: i32 = 64;
+/// Of a memtable's bytes: its filter.
+const MEMTABLE_BLOOM: f64 = 0.1;
 const MEMTABLES_PER_FAMILY: i32 = 3;
 /// Bounds what a start has to read again.
 const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
@@ -185,6 +187,11 @@ fn family(name: &str, cache: &Cache) -> Options {
     } else {
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    }
+    // Each append asks for copies of its body, and almost always there are none: a filter in memory says so.
+    if name == keys::BODIES {
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
     }
     options.set_max_write_buffer_number(MEMTABLES_PER_FAMILY);
     if name == keys::RECORDS {

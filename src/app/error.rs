@@ -52,6 +52,9 @@ pub enum StartError {
     /// A port.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Threads.
+    #[error("the threads behind the ack cannot be started: {0}; raise the limit of tasks of the process")]
+    Threads(std::io::Error),
 }
 
 /// Why the gateway ended although nobody asked it to.

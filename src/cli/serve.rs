@@ -93,7 +93,7 @@ impl From<StartError> for Failure {
             | StartError::Chain(_)
             | StartError::Screening(_)
             | StartError::Forward(_) => Exit::Usage,
-            StartError::Bind(_) | StartError::LedgerSilent(_) => Exit::Failed,
+            StartError::Bind(_) | StartError::LedgerSilent(_) | StartError::Threads(_) => Exit::Failed,
         };
         Self::new(exit, error.to_string())
     }

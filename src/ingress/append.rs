@@ -1,19 +1,15 @@
-//! The append, detached from the connection: a sender that hangs up cannot cancel half a write.
+//! The append, which a sender that hangs up cannot cut in half.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use evidence_store::{AppendError, NewDelivery, Receipt, SignatureRecord, Store, Stored};
 use tokio::time::timeout;
 
 use super::respond::Refusal;
 use super::route::Route;
-use super::{Call, Ingress, body, headers, respond};
+use super::{Call, Ingress, body, headers, overload, respond};
 use crate::provider::{self, Verified};
 use crate::task;
-
-/// How long a delivery waits for one of its source's slots. The log waits as long for its own queue.
-const SLOT_WAIT: Duration = Duration::from_secs(2);
 
 /// Appends a rightly signed delivery; `Ok` only after the fsync.
 pub(super) async fn detached(
@@ -23,19 +19,19 @@ pub(super) async fn detached(
     body: body::Read,
     verified: Verified,
 ) -> Result<Receipt, Refusal> {
-    let slot = match timeout(SLOT_WAIT, Arc::clone(&route.slots).acquire_owned()).await {
-        Ok(Ok(slot)) => slot,
-        Ok(Err(_)) | Err(_) => return Err(Refusal::Unavailable { why: "no slot of this source is free" }),
+    let patience = overload::slot_wait(route.source.shed);
+    let Ok(Ok(slot)) = timeout(patience, Arc::clone(&route.slots).acquire_owned()).await else {
+        return Err(Refusal::Overloaded);
     };
     let delivery = delivery(call, route, &body, &verified);
     route.verified(&verified, &delivery.headers, call.received);
     let (store, route, room) = (ingress.store.clone(), Arc::clone(route), body.room);
-    let append = task::spawn("append", async move {
+    task::finishing("append", async move {
         let result = append(&store, &route, delivery).await;
         drop((slot, room));
         result
-    });
-    append.await.unwrap_or(Err(Refusal::Unavailable { why: "the append failed" }))
+    })
+    .await
 }
 
 fn delivery(call: &Call, route: &Route, body: &body::Read, verified: &Verified) -> NewDelivery {

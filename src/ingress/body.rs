@@ -23,6 +23,9 @@ pub(super) const ROOM_UNIT: usize = 1024;
 /// Bytes of a body that is over the limit which are kept with its record.
 const PREFIX_MAX: usize = 16 * 1024;
 
+/// Bytes of a body that is read only to be rid of it.
+const DISCARDED_MAX: usize = 64 * 1024;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) max_bytes: usize,
@@ -76,6 +79,24 @@ where
         pieces.push(data);
     }
     Ok(Read { bytes: pieces.whole(), sha256: hash.finish(), room: held })
+}
+
+/// Reads a body and forgets it, so that the connection can take the next request: making a new one costs both sides more.
+/// False when it is larger than that is worth, slow, or broken.
+pub(super) async fn discard<B>(mut body: B, limits: &Limits) -> bool
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let (started, mut received) = (Instant::now(), 0_usize);
+    while announced.max(received) <= DISCARDED_MAX {
+        match timeout_at(limits.due(started, received), body.frame()).await {
+            Ok(None) => return true,
+            Ok(Some(Ok(frame))) => received = received.saturating_add(frame.data_ref().map_or(0, Bytes::len)),
+            Ok(Some(Err(_))) | Err(_) => return false,
+        }
+    }
+    false
 }
 
 impl Limits {

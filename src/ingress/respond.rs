@@ -49,6 +49,8 @@ pub(super) enum Refusal {
     RateLimited { retry_after_s: u64 },
     /// The delivery cannot be kept now.
     Unavailable { why: &'static str },
+    /// More deliveries of the source are being stored than it has slots.
+    Overloaded,
     /// Space is short, and this source's provider can wait.
     Shed,
 }
@@ -74,7 +76,7 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } | Self::Shed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::Overloaded | Self::Shed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -90,7 +92,7 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
             Self::Forbidden => "FORBIDDEN",
             Self::RateLimited { .. } => "RATE_LIMITED",
-            Self::Unavailable { .. } | Self::Shed => "EVIDENCE_UNAVAILABLE",
+            Self::Unavailable { .. } | Self::Overloaded | Self::Shed => "EVIDENCE_UNAVAILABLE",
         }
     }
 
@@ -107,7 +109,9 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => "this path does not take this method",
             Self::Forbidden => "this address may not post to this source",
             Self::RateLimited { .. } => "too many wrong signatures from this address: sign rightly, or wait",
-            Self::Unavailable { .. } | Self::Shed => "the delivery cannot be stored now and was not: send it again",
+            Self::Unavailable { .. } | Self::Overloaded | Self::Shed => {
+                "the delivery cannot be stored now and was not: send it again"
+            }
         })
     }
 
@@ -120,6 +124,9 @@ impl Refusal {
             Self::MethodNotAllowed { allow } => json!({ "allow": allow }),
             Self::RateLimited { retry_after_s } => json!({ "retry_after_s": retry_after_s }),
             Self::Unavailable { why } => json!({ "retry_after_s": RETRY_AFTER_UNAVAILABLE_S, "reason": why }),
+            Self::Overloaded => {
+                json!({ "retry_after_s": RETRY_AFTER_UNAVAILABLE_S, "reason": "more deliveries come than can be stored" })
+            }
             Self::Shed => json!({ "retry_after_s": RETRY_AFTER_SHED_S, "reason": "disk space is short" }),
         }
     }
@@ -152,7 +159,7 @@ pub(super) fn refused(refusal: &Refusal, request_id: &str, rest: Rest, version: 
         Refusal::RateLimited { retry_after_s } => {
             headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_s));
         }
-        Refusal::Unavailable { .. } => {
+        Refusal::Unavailable { .. } | Refusal::Overloaded => {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_UNAVAILABLE_S));
         }
         Refusal::Shed => {

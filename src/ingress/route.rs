@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::alarm::{Alarm, Say};
 use super::body;
+use super::overload::{self, Overload};
 use crate::config;
 use crate::provider::{self, Verified, Verifier};
 use crate::telemetry::metrics::{DeliveryOutcome, Metrics, Source as SourceLabel, SourceSecret};
@@ -42,6 +43,7 @@ pub(super) struct Route {
     pub(super) slots: Arc<Semaphore>,
     pub(super) room: Arc<Semaphore>,
     pub(super) counters: Counters,
+    pub(super) overload: Overload,
     alarm: Alarm,
 }
 
@@ -82,8 +84,14 @@ impl Route {
             slots: Arc::new(Semaphore::new(SLOTS)),
             room: Arc::new(Semaphore::new(ROOM_BYTES / body::ROOM_UNIT)),
             counters: Counters::new(&source.name, metrics),
+            overload: Overload::new(),
             alarm: Alarm::new(metrics.source_failures.get_or_create(&SourceLabel::of(&source.name)).clone()),
         })
+    }
+
+    /// Whether a delivery that came now would be told to come back.
+    pub(super) fn is_overloaded(&self) -> bool {
+        overload::slot_wait(self.source.shed).is_zero() && self.slots.available_permits() == 0
     }
 
     /// A rightly signed delivery came.

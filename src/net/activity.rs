@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
+use memchr::memmem;
 
 /// The empty line that ends a header section.
 const END: &[u8] = b"\r\n\r\n";
@@ -89,10 +90,16 @@ impl Activity {
         if head.complete || head.lost {
             return;
         }
+        // A section that comes in one piece, as almost all do, is copied without the body that comes with it.
+        let whole = if head.bytes.is_empty() { memmem::find(bytes, END).map(|end| end + END.len()) } else { None };
+        if let Some(section) = whole.and_then(|end| bytes.get(..end)).filter(|section| section.len() <= limit) {
+            head.bytes.extend_from_slice(section);
+            head.complete = true;
+            return;
+        }
         let seen = head.bytes.len().saturating_sub(END.len() - 1);
         head.bytes.extend_from_slice(bytes.get(..limit).unwrap_or(bytes));
-        let end = head.bytes.get(seen..).and_then(|new| new.windows(END.len()).position(|window| window == END));
-        if let Some(end) = end {
+        if let Some(end) = head.bytes.get(seen..).and_then(|new| memmem::find(new, END)) {
             head.bytes.truncate(seen + end + END.len());
             head.complete = true;
         } else if head.bytes.len() > limit {

@@ -22,10 +22,9 @@ fn well_formed(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// A UUIDv7 (RFC 9562) of this time.
+/// A UUIDv7 (RFC 9562) of this time. Its random bits come from the thread's generator, not from a system call each.
 #[must_use]
 pub fn new_id(now: Timestamp) -> Uuid {
-    let micros = u64::try_from(now.as_microsecond()).unwrap_or_default();
-    let nanos = u32::try_from(micros % 1_000_000 * 1_000).unwrap_or_default();
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos))
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid()
 }

@@ -3,9 +3,11 @@
 //! Fields of the enclosing spans (`request_id`, `delivery_id`, `event_id`) stand beside the event's own, so that one
 //! search finds everything about a delivery. Callers never log bodies, secrets or whole signatures.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::{Map, Value as Json};
+use serde::Serialize;
+use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -59,7 +61,8 @@ impl tracing_subscriber::fmt::time::FormatTime for Utc {
     }
 }
 
-/// One JSON object a line: `timestamp`, `level`, `target`, `message`, the fields of all spans, then the event's.
+/// One JSON object a line: `timestamp`, `level`, `target`, then the event's fields with its `message`, then those of its
+/// spans, the innermost first. The first of a name stands: no field can pose as one of these three.
 struct Lines(Clock);
 
 impl<S> FormatEvent<S, JsonFields> for Lines
@@ -73,50 +76,80 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Fields(Map::new());
-        for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+        let meta = event.metadata();
+        let mut line = Line::default();
+        line.put("timestamp", &format!("{:.6}", self.0.now()));
+        line.put("level", meta.level().as_str());
+        line.put("target", meta.target());
+        event.record(&mut line);
+        for span in context.event_scope().into_iter().flatten() {
             let extensions = span.extensions();
             let Some(fields) = extensions.get::<FormattedFields<JsonFields>>() else { continue };
             if let Ok(Json::Object(fields)) = serde_json::from_str(&fields.fields) {
-                line.0.extend(fields);
+                fields.into_iter().for_each(|(name, value)| line.put(name, &value));
             }
         }
-        event.record(&mut line);
-        let meta = event.metadata();
-        // Last, so that no field of that name can pose as one of these.
-        line.0.insert("timestamp".to_owned(), Json::String(format!("{:.6}", self.0.now())));
-        line.0.insert("level".to_owned(), Json::String(meta.level().to_string()));
-        line.0.insert("target".to_owned(), Json::String(meta.target().to_owned()));
-        writeln!(writer, "{}", Json::Object(line.0))
+        writeln!(writer, "{{{}}}", line.text()?)
     }
 }
 
-/// Collects an event's fields.
-struct Fields(Map<String, Json>);
+/// The members of an object, written as they come: one line is logged for each acknowledged delivery, and a map of values
+/// cost more than the line.
+#[derive(Default)]
+struct Line {
+    members: Vec<u8>,
+    names: Vec<Cow<'static, str>>,
+}
 
-impl Visit for Fields {
+impl Line {
+    fn put<V: Serialize + ?Sized>(&mut self, name: impl Into<Cow<'static, str>>, value: &V) {
+        let name = name.into();
+        if self.names.contains(&name) {
+            return;
+        }
+        let before = self.members.len();
+        if before != 0 {
+            self.members.push(b',');
+        }
+        let written = serde_json::to_writer(&mut self.members, &*name).and_then(|()| {
+            self.members.push(b':');
+            serde_json::to_writer(&mut self.members, value)
+        });
+        match written {
+            Ok(()) => self.names.push(name),
+            // A value that is no JSON is left out, and the line stays one.
+            Err(_) => self.members.truncate(before),
+        }
+    }
+
+    fn text(&self) -> Result<&str, fmt::Error> {
+        std::str::from_utf8(&self.members).map_err(|_| fmt::Error)
+    }
+}
+
+impl Visit for Line {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field.name(), &value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+        self.put(field.name(), &format!("{value:?}"));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Who is not let in: signatures, addresses, and the log that cannot take more.
 
-use super::support::{Gateway, SECRET, now, request, signature, signed, source};
-use crate::config::{Network, Provider};
+use std::time::{Duration, Instant};
+
+use super::support::{Answer, Client, Gateway, PATH, SECRET, now, request, signature, signed, source};
+use crate::config::{Network, Provider, Shed};
 use crate::digest::{Algorithm, HmacKey};
 
 fn with_signature(value: &str) -> Vec<u8> {
@@ -184,14 +186,52 @@ async fn rule_30_each_source_has_its_own_room() {
     gateway.ask(&signed(b"body", "")).await.stored();
 }
 
-#[tokio::test]
-async fn without_a_slot_of_the_source_it_is_503() {
-    let gateway = Gateway::start().await;
+/// As a client sees a source with all its slots taken, and again when they are free.
+async fn without_slots(class: Shed) -> (Gateway, Client, Answer, Duration) {
+    let gateway = Gateway::with(|config, _| config.sources[0].shed = class).await;
     let route = gateway.ingress.routes.find("/hooks/orders").unwrap();
     let slots = u32::try_from(route.slots.available_permits()).unwrap();
     let all = route.slots.clone().acquire_many_owned(slots).await.unwrap();
-    gateway.ask(&signed(b"body", "")).await.refused(503, "EVIDENCE_UNAVAILABLE");
+    let mut client = gateway.connect().await;
+    let began = Instant::now();
+    client.send(&signed(b"body", "")).await;
+    let answer = client.answer().await;
+    answer.refused(503, "EVIDENCE_UNAVAILABLE");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let waited = began.elapsed();
     drop(all);
-    gateway.ask(&signed(b"body", "")).await.stored();
+    (gateway, client, answer, waited)
+}
+
+#[tokio::test]
+async fn without_a_slot_who_comes_back_is_told_at_once_and_keeps_its_connection() {
+    let (gateway, mut client, answer, waited) = without_slots(Shed::First).await;
+    assert!(waited < Duration::from_millis(500), "{waited:?}");
+    assert!(!answer.closes());
+    client.send(&signed(b"body", "")).await;
+    client.answer().await.stored();
     assert_eq!(gateway.deliveries().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_slot_who_gives_up_soon_is_waited_with() {
+    let (gateway, mut client, answer, waited) = without_slots(Shed::Last).await;
+    assert!(Duration::from_millis(1_900) < waited, "{waited:?}");
+    assert!(!answer.closes());
+    client.send(&signed(b"body", "")).await;
+    client.answer().await.stored();
+    assert_eq!(gateway.deliveries().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_slot_a_large_or_announced_body_is_not_read() {
+    let gateway = Gateway::with(|config, _| config.sources[0].shed = Shed::First).await;
+    let route = gateway.ingress.routes.find("/hooks/orders").unwrap();
+    let slots = u32::try_from(route.slots.available_permits()).unwrap();
+    let _all = route.slots.clone().acquire_many_owned(slots).await.unwrap();
+    for more in ["Content-Length: 70000\r\n", "Content-Length: 5\r\nExpect: 100-continue\r\n"] {
+        let answer = gateway.ask(format!("POST {PATH} HTTP/1.1\r\nHost: h\r\n{more}\r\n").as_bytes()).await;
+        answer.refused(503, "EVIDENCE_UNAVAILABLE");
+        assert!(answer.closes());
+    }
 }

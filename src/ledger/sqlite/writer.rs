@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::place::{Lock, Mode, Opened, Place};
 use crate::ledger::LedgerError;
+use crate::task::lower_priority;
 
 /// Commands that may wait; callers beyond wait for room.
 const QUEUE: usize = 1024;
@@ -115,6 +116,7 @@ impl Writer {
         let refuses = Arc::new(AtomicBool::new(false));
         let shown = Arc::clone(&refuses);
         let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
+            lower_priority();
             Loop { place, opened: None, commands, refuses: shown }.run();
             drop(lock);
         })?;

@@ -57,6 +57,24 @@ fn one_object_a_line_with_the_fields_of_its_spans() {
 }
 
 #[test]
+fn a_name_stands_once_the_events_own_before_its_spans() {
+    let text = logged(&settings(true, "info"), || {
+        let outer = tracing::info_span!("request", attempt = 1, delivery_id = "d-outer");
+        let _outer = outer.enter();
+        let inner = tracing::info_span!("deliver", attempt = 2, delivery_id = "d-inner");
+        let _inner = inner.enter();
+        tracing::info!(attempt = 3, target = "posing", quote = "a \"b\"\u{7}", ratio = f64::NAN, "done");
+    });
+    for name in ["attempt", "delivery_id", "target", "message"] {
+        assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{text}");
+    }
+    let line: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!((&line["attempt"], &line["delivery_id"]), (&Json::from(3), &Json::from("d-inner")));
+    assert_eq!((&line["quote"], &line["ratio"]), (&Json::from("a \"b\"\u{7}"), &Json::Null));
+    assert!(line["target"].as_str().unwrap().contains("log::tests"));
+}
+
+#[test]
 fn text_is_for_people_and_keeps_span_fields() {
     let text = logged(&settings(false, "warn"), || {
         let span = tracing::warn_span!("request", request_id = "r-1");
