@@ -56,7 +56,7 @@ ROCKSDB_BUILT = $$(dirname "$$(ls -t $(CARGO_TARGET_DIR)/debug/build/librocksdb-
 
 BENCH = ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$(ROCKSDB_BUILT)" $(CARGO) bench --locked
 
-bench: build ## The gateway beside an empty hyper server: acks, latency, overload, slow clients (WINDOW=seconds PARTS=acks); five minutes.
+bench: build ## The gateway beside an empty hyper server: acks, latency, overload, slow clients (WINDOW=seconds PARTS=acks); three minutes.
 	$(BENCH) -p tollgate --bench hot_path -- --window $(or $(WINDOW),5) --parts "$(PARTS)" --conns "$(CONNS)"
 
 bench-pure: build ## Criterion benches of the pure core and of group commit; no time is asserted.

@@ -145,3 +145,6 @@ impl Stop {
         drop(self.0.wait_for(|set| *set).await);
     }
 }
+
+#[cfg(test)]
+mod tests;

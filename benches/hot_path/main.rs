@@ -5,7 +5,7 @@
 //! tell about the machine.
 //!
 //! ```sh
-//! make bench                           # about five minutes
+//! make bench                           # about three minutes
 //! make bench WINDOW=2                  # seconds a window, default 5
 //! make bench PARTS=acks,overload       # some of: idle, acks, half, overload, slow, whole
 //! make bench PARTS=acks CONNS=256      # at these connections only
