@@ -148,6 +148,21 @@ impl App {
         reconcile::Worker::new(ledger, nodes, config, in_force, clock, self.metrics.clone(), self.wakes.clone())
     }
 
+    fn verify(&self) -> verify::Worker {
+        let reader: Arc<Nodes> = Arc::clone(&self.nodes);
+        verify::Worker::new(verify::worker::Parts {
+            ledger: Arc::clone(&self.ledger),
+            reader,
+            evidence: self.evidence.clone(),
+            config: Arc::clone(&self.config),
+            in_force: self.in_force.clone(),
+            deny: self.screening.current(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            wakes: self.wakes.clone(),
+        })
+    }
+
     fn replay(&self) -> replay::Worker {
         let judge: Arc<ByHand> = Arc::clone(&self.by_hand);
         replay::Worker::new(replay::Parts {
@@ -241,6 +256,7 @@ impl Running {
         let (draining, drains) = task::stop();
         let (grace, jobs) = (app.config.shutdown.grace, Jobs::new(app.clock.clone()));
         let (retention, reconcile, replay) = (app.retention(), app.reconcile(), app.replay());
+        let verify = app.verify();
         let api = Api::new(admin::Parts {
             retention: retention.clone(),
             config: Arc::clone(&app.config),
@@ -264,17 +280,6 @@ impl Running {
         let side = listen_beside(app.admin, app.telemetry, &api, &admin_stops, grace);
         let seal = switched(&app.behind, "seal", |stops| app.seal.run(stops));
         let (forward_stop, forward) = switched(&app.behind, "forward", |stops| app.forward.run(stops));
-        let verify = verify::Worker::new(verify::worker::Parts {
-            ledger: Arc::clone(&app.ledger),
-            reader: app.nodes,
-            evidence: app.evidence.clone(),
-            config: Arc::clone(&app.config),
-            in_force: app.in_force,
-            deny: app.screening.current(),
-            clock: app.clock.clone(),
-            metrics: app.metrics.clone(),
-            wakes: app.wakes.clone(),
-        });
         app.behind.spawn("screening", app.screening.follow(screening::POLL, admin_stops));
         let (verify_stop, verify) = switched(&app.behind, "verify", |stops| verify.run(stops));
         let reconcile = switched(&app.behind, "reconcile", |stops| reconcile.run(stops));
