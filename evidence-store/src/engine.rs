@@ -178,20 +178,18 @@ fn family(name: &str, cache: &Cache) -> Options {
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
-    // Digests do not get smaller.
     if name == keys::BODIES {
+        // Digests do not get smaller.
         options.set_compression_type(DBCompressionType::None);
         options.set_level_zero_file_num_compaction_trigger(DIGEST_TABLES);
         options.set_level_zero_slowdown_writes_trigger(DIGEST_TABLES_SLOW);
         options.set_level_zero_stop_writes_trigger(DIGEST_TABLES_STOP);
+        // Each append asks for copies of its body, and almost always there are none: a filter in memory says so.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
     } else {
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_bottommost_compression_type(DBCompressionType::Zstd);
-    }
-    // Each append asks for copies of its body, and almost always there are none: a filter in memory says so.
-    if name == keys::BODIES {
-        options.set_memtable_whole_key_filtering(true);
-        options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
     }
     options.set_max_write_buffer_number(MEMTABLES_PER_FAMILY);
     if name == keys::RECORDS {

@@ -62,14 +62,18 @@ impl Alarm {
         self.gauge.set(i64::try_from(failures).unwrap_or(i64::MAX));
         let now_us = now.as_microsecond();
         let last_us = self.last_warning_us.load(Ordering::Relaxed);
-        // A clock that was set back does not silence it.
-        let is_recent = last_us <= now_us && now_us < last_us.saturating_add(WARN_EVERY_US);
+        let is_recent = is_within(WARN_EVERY_US, last_us, now_us);
         if failures < WARN_FAILURES || is_recent || self.warned.swap(true, Ordering::Relaxed) {
             return Say::Nothing;
         }
         self.last_warning_us.store(now_us, Ordering::Relaxed);
         Say::Fails(failures)
     }
+}
+
+/// Whether the last time is less than `every` ago, all in one unit. A clock that was set back silences nobody.
+pub(super) const fn is_within(every: i64, last: i64, now: i64) -> bool {
+    last <= now && now < last.saturating_add(every)
 }
 
 #[cfg(test)]

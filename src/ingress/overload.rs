@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::alarm::is_within;
 use crate::config::Shed;
 
 /// Between two lines about one source.
@@ -40,8 +41,7 @@ impl Overload {
     pub(super) fn count(&self, now: Timestamp) -> Option<u64> {
         self.unsaid.fetch_add(1, Ordering::Relaxed);
         let (now_s, said_s) = (now.as_second(), self.said_s.load(Ordering::Relaxed));
-        // A clock that was set back does not silence it.
-        let is_recent = said_s <= now_s && now_s < said_s.saturating_add(SAY_EVERY_S);
+        let is_recent = is_within(SAY_EVERY_S, said_s, now_s);
         let is_mine = || self.said_s.compare_exchange(said_s, now_s, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         (!is_recent && is_mine()).then(|| self.unsaid.swap(0, Ordering::Relaxed))
     }

@@ -90,15 +90,10 @@ impl Activity {
         if head.complete || head.lost {
             return;
         }
-        // A section that comes in one piece, as almost all do, is copied without the body that comes with it.
-        let whole = if head.bytes.is_empty() { memmem::find(bytes, END).map(|end| end + END.len()) } else { None };
-        if let Some(section) = whole.and_then(|end| bytes.get(..end)).filter(|section| section.len() <= limit) {
-            head.bytes.extend_from_slice(section);
-            head.complete = true;
-            return;
-        }
+        // The body that mostly comes with a section is not copied.
+        let section = memmem::find(bytes, END).and_then(|end| bytes.get(..end + END.len())).unwrap_or(bytes);
         let seen = head.bytes.len().saturating_sub(END.len() - 1);
-        head.bytes.extend_from_slice(bytes.get(..limit).unwrap_or(bytes));
+        head.bytes.extend_from_slice(section.get(..limit).unwrap_or(section));
         if let Some(end) = head.bytes.get(seen..).and_then(|new| memmem::find(new, END)) {
             head.bytes.truncate(seen + end + END.len());
             head.complete = true;

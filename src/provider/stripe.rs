@@ -82,8 +82,11 @@ impl<'h> Signature<'h> {
 /// 32 bytes in lower-case hexadecimal, the only form Stripe sends.
 fn lower_hex(text: &str) -> Option<Vec<u8>> {
     let plain = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if !plain {
+        return None;
+    }
     let mut tag = vec![0; 32];
-    (plain && hex::decode_to_slice(text, &mut tag).is_ok()).then_some(tag)
+    hex::decode_to_slice(text, &mut tag).is_ok().then_some(tag)
 }
 
 /// What finds and files an event, read from either style.

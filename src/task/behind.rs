@@ -8,7 +8,6 @@ use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
-use tracing::Instrument;
 
 /// How far behind, as `nice` counts: a tenth of the weight of a thread at 0. Nothing starves.
 const NICENESS: i32 = 10;
@@ -38,7 +37,8 @@ impl Behind {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn(future.instrument(tracing::debug_span!("task", name)))
+        let _behind = self.handle.enter();
+        super::spawn(name, future)
     }
 }
 

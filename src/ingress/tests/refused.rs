@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::support::{Answer, Client, Gateway, PATH, SECRET, now, request, signature, signed, source};
 use crate::config::{Network, Provider, Shed};
 use crate::digest::{Algorithm, HmacKey};
@@ -186,12 +188,16 @@ async fn rule_30_each_source_has_its_own_room() {
     gateway.ask(&signed(b"body", "")).await.stored();
 }
 
+async fn every_slot(gateway: &Gateway) -> OwnedSemaphorePermit {
+    let route = gateway.ingress.routes.find("/hooks/orders").unwrap();
+    let slots = u32::try_from(route.slots.available_permits()).unwrap();
+    route.slots.clone().acquire_many_owned(slots).await.unwrap()
+}
+
 /// As a client sees a source with all its slots taken, and again when they are free.
 async fn without_slots(class: Shed) -> (Gateway, Client, Answer, Duration) {
     let gateway = Gateway::with(|config, _| config.sources[0].shed = class).await;
-    let route = gateway.ingress.routes.find("/hooks/orders").unwrap();
-    let slots = u32::try_from(route.slots.available_permits()).unwrap();
-    let all = route.slots.clone().acquire_many_owned(slots).await.unwrap();
+    let all = every_slot(&gateway).await;
     let mut client = gateway.connect().await;
     let began = Instant::now();
     client.send(&signed(b"body", "")).await;
@@ -226,9 +232,7 @@ async fn without_a_slot_who_gives_up_soon_is_waited_with() {
 #[tokio::test]
 async fn without_a_slot_a_large_or_announced_body_is_not_read() {
     let gateway = Gateway::with(|config, _| config.sources[0].shed = Shed::First).await;
-    let route = gateway.ingress.routes.find("/hooks/orders").unwrap();
-    let slots = u32::try_from(route.slots.available_permits()).unwrap();
-    let _all = route.slots.clone().acquire_many_owned(slots).await.unwrap();
+    let _all = every_slot(&gateway).await;
     for more in ["Content-Length: 70000\r\n", "Content-Length: 5\r\nExpect: 100-continue\r\n"] {
         let answer = gateway.ask(format!("POST {PATH} HTTP/1.1\r\nHost: h\r\n{more}\r\n").as_bytes()).await;
         answer.refused(503, "EVIDENCE_UNAVAILABLE");
