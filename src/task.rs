@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 mod behind;
 
-pub use behind::{Behind, lower_priority};
+pub use behind::{Behind, breathe, lower_priority};
 
 /// Spawns a named task. A panic in it is logged by the runtime's hook and reaches whoever joins.
 #[expect(clippy::disallowed_methods, reason = "the one place that spawns tasks")]

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::body::Templates;
+use crate::pauses::Pauses;
 
 /// Numbers of webhooks, one counter for the whole run: no event comes twice.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -47,13 +48,21 @@ pub(crate) struct Seen {
     pub(crate) latency: Histogram<u64>,
     /// Of any answer, from when it was asked for: what a server is to blame for when more is asked than it can answer.
     pub(crate) served: Histogram<u64>,
+    /// When each answer 200 was to be asked for, and what it took.
+    each: Vec<(Instant, Duration)>,
     pub(crate) took: Duration,
 }
 
 impl Seen {
     pub(crate) fn new() -> Self {
-        let none = || Histogram::new_with_bounds(1, 60_000_000, 3).unwrap();
-        Self { answers: BTreeMap::new(), failed: 0, latency: none(), served: none(), took: Duration::ZERO }
+        Self {
+            answers: BTreeMap::new(),
+            failed: 0,
+            latency: histogram(),
+            served: histogram(),
+            each: Vec::new(),
+            took: Duration::ZERO,
+        }
     }
 
     /// Another part of the same window.
@@ -64,6 +73,7 @@ impl Seen {
         self.failed += other.failed;
         self.latency.add(&other.latency).unwrap();
         self.served.add(&other.served).unwrap();
+        self.each.extend(&other.each);
     }
 
     /// Another window.
@@ -90,9 +100,25 @@ impl Seen {
         self.latency.value_at_percentile(percentile) as f64 / 1000.0
     }
 
+    /// Latencies of the acks that met no pause of the machine, and how many of a hundred those are.
+    pub(crate) fn apart_from(&self, pauses: &Pauses) -> (Histogram<u64>, f64) {
+        let mut latency = histogram();
+        for (began, took) in &self.each {
+            if !pauses.met(began.into_std(), (*began + *took).into_std()) {
+                latency.saturating_record(us(*took));
+            }
+        }
+        let share = latency.len() as f64 * 100.0 / self.each.len().max(1) as f64;
+        (latency, share)
+    }
+
     pub(crate) fn served_ms(&self, percentile: f64) -> f64 {
         self.served.value_at_percentile(percentile) as f64 / 1000.0
     }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).unwrap()
 }
 
 /// Posts to `to` for `window` over that many connections.
@@ -157,7 +183,9 @@ async fn connection(
                 *seen.answers.entry(status).or_default() += 1;
                 seen.served.saturating_record(us(asked.elapsed()));
                 if status == 200 {
-                    seen.latency.saturating_record(us(began.elapsed()));
+                    let took = began.elapsed();
+                    seen.latency.saturating_record(us(took));
+                    seen.each.push((began, took));
                 }
             }
             Ok(Err(_)) | Err(_) => {

@@ -23,15 +23,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use rustix::fs::fdatasync;
 use tokio::time::sleep;
 
 use body::Templates;
 use load::{Pace, Seen, drive};
+use pauses::{Pauses, Watch};
 use server::{Figures, Gateway, Process, Usage};
 
 mod body;
 mod load;
+mod pauses;
 mod server;
 mod slow;
 
@@ -39,7 +42,7 @@ mod slow;
 const CONNECTIONS: [usize; 4] = [16, 64, 256, 1_000];
 
 /// Acks a second at 256 connections where that part is left out.
-const ASSUMED: f64 = 20_000.0;
+const ASSUMED: f64 = 16_000.0;
 
 /// Load before a window counts: connections are open, caches warm.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -211,12 +214,16 @@ impl Bench {
         let gateway = self.gateway().await;
         self.open(&gateway, 256, rate, WARM_UP).await;
         let before = gateway.figures().await;
+        let watch = Watch::begin();
         let seen = self.open(&gateway, 256, rate, self.window * 2).await;
+        let pauses = watch.end();
         let after = gateway.figures().await;
         let commits = (after.commits - before.commits).max(1.0);
         let batch = (after.stored - before.stored) / commits;
         drop(gateway);
-        let empty = drive(self.empty.address, 256, self.window, Pace::Open(rate), &self.templates).await;
+        let watch = Watch::begin();
+        let empty = drive(self.empty.address, 256, self.window * 2, Pace::Open(rate), &self.templates).await;
+        let empty_pauses = watch.end();
         let fsync = median_fsync(&std::env::temp_dir(), (batch * 2_048.0) as usize);
         println!("\nhalf of that load, open loop, 256 connections: {rate:.0} a second asked, {:.0} taken", seen.rate());
         println!(
@@ -230,6 +237,8 @@ impl Bench {
             empty.ms(50.0),
             empty.ms(99.0)
         );
+        println!("the machine: {}", beside(&seen, &pauses));
+        println!("the machine while the empty server was asked: {}", beside(&empty, &empty_pauses));
     }
 
     /// Twice what it can do, over more connections than it appends at a time.
@@ -315,6 +324,22 @@ impl Window {
 
 fn row<const N: usize>(cells: [String; N]) {
     println!("{}", cells.map(|cell| format!("{cell:>11}")).concat());
+}
+
+/// What the machine did by itself meanwhile, and the latencies without it.
+fn beside(seen: &Seen, pauses: &Pauses) -> String {
+    let (latency, share): (Histogram<u64>, f64) = seen.apart_from(pauses);
+    let ms = |percentile| latency.value_at_percentile(percentile) as f64 / 1000.0;
+    format!(
+        "in {:.1} % of the time a fixed computation cost a core more than twice its median, {:.1} times at worst, for up to \
+         {} ms on end; the {share:.0} % of acks that met none of it: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
+        pauses.share,
+        pauses.worst,
+        pauses.longest.as_millis(),
+        ms(50.0),
+        ms(99.0),
+        ms(99.9)
+    )
 }
 
 /// What appending that many bytes and `fdatasync` take on this folder's disk, with nothing beside it.

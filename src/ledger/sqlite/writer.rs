@@ -14,13 +14,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::place::{Lock, Mode, Opened, Place};
 use crate::ledger::LedgerError;
-use crate::task::lower_priority;
+use crate::task::{breathe, lower_priority};
 
 /// Commands that may wait; callers beyond wait for room.
 const QUEUE: usize = 1024;
 
 /// Commands of one commit: large enough to share an fsync, small enough that the first does not wait long.
 const GROUP: usize = 512;
+
+/// Steps of a statement between two looks whether it is time to breathe: some tens of microseconds.
+const STEPS: i32 = 250;
 
 /// A unit of work that hides its type, so that one queue carries all.
 trait Command: Send {
@@ -208,10 +211,21 @@ impl Loop {
         }
     }
 
+    /// A connection that breathes while it works: a batch of the log is a tenth of a second of it.
+    fn connect(&self) -> Result<Opened, LedgerError> {
+        let mut opened = self.place.connect(Mode::Write)?;
+        let goes_on = || {
+            breathe();
+            false
+        };
+        opened.conn.progress_handler(STEPS, Some(goes_on))?;
+        Ok(opened)
+    }
+
     fn commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), String> {
         if self.opened.as_ref().is_none_or(|opened| !self.place.holds(opened)) {
             self.opened = None;
-            self.opened = Some(self.place.connect(Mode::Write).map_err(|error| error.to_string())?);
+            self.opened = Some(self.connect().map_err(|error| error.to_string())?);
         }
         let Some(opened) = &self.opened else { return Err("no connection".to_owned()) };
         match transact(&opened.conn, group) {
