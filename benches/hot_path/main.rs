@@ -23,7 +23,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use rustix::fs::fdatasync;
 use tokio::time::sleep;
 
@@ -214,16 +213,13 @@ impl Bench {
         let gateway = self.gateway().await;
         self.open(&gateway, 256, rate, WARM_UP).await;
         let before = gateway.figures().await;
-        let watch = Watch::begin();
-        let seen = self.open(&gateway, 256, rate, self.window * 2).await;
-        let pauses = watch.end();
+        let (seen, pauses) = watched(self.open(&gateway, 256, rate, self.window * 2)).await;
         let after = gateway.figures().await;
         let commits = (after.commits - before.commits).max(1.0);
         let batch = (after.stored - before.stored) / commits;
         drop(gateway);
-        let watch = Watch::begin();
-        let empty = drive(self.empty.address, 256, self.window * 2, Pace::Open(rate), &self.templates).await;
-        let empty_pauses = watch.end();
+        let load = drive(self.empty.address, 256, self.window * 2, Pace::Open(rate), &self.templates);
+        let (empty, empty_pauses) = watched(load).await;
         let fsync = median_fsync(&std::env::temp_dir(), (batch * 2_048.0) as usize);
         println!("\nhalf of that load, open loop, 256 connections: {rate:.0} a second asked, {:.0} taken", seen.rate());
         println!(
@@ -326,9 +322,16 @@ fn row<const N: usize>(cells: [String; N]) {
     println!("{}", cells.map(|cell| format!("{cell:>11}")).concat());
 }
 
+/// Load, and what the machine did by itself meanwhile.
+async fn watched(load: impl Future<Output = Seen>) -> (Seen, Pauses) {
+    let watch = Watch::begin();
+    let seen = load.await;
+    (seen, watch.end())
+}
+
 /// What the machine did by itself meanwhile, and the latencies without it.
 fn beside(seen: &Seen, pauses: &Pauses) -> String {
-    let (latency, share): (Histogram<u64>, f64) = seen.apart_from(pauses);
+    let (latency, share) = seen.apart_from(pauses);
     let ms = |percentile| latency.value_at_percentile(percentile) as f64 / 1000.0;
     format!(
         "in {:.1} % of the time a fixed computation cost a core more than twice its median, {:.1} times at worst, for up to \
