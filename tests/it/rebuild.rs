@@ -240,11 +240,12 @@ async fn an_old_ledger_keeps_what_only_it_knows_and_differences_are_shown() {
         ledger
             .execute_batch(
                 "PRAGMA foreign_keys = OFF;
-                 DROP TRIGGER identities_stay; DROP TRIGGER transfer_claims_stay; DROP TRIGGER trace_stays;
+                 DROP TRIGGER transfer_claims_stay; DROP TRIGGER trace_stays;
                  DELETE FROM deliveries WHERE source = 'stripe';
                  DELETE FROM transfer_claims;
                  DELETE FROM trace WHERE to_state <> 'verifying';
-                 UPDATE identities SET event_id = (SELECT event_id FROM events WHERE source = 'stripe');
+                 INSERT INTO identities SELECT identity, (SELECT event_id FROM events WHERE source = 'stripe')
+                    FROM events WHERE source = 'request-network';
                  UPDATE events SET state = 'verifying', code = NULL, payment_id = NULL, anchor = NULL,
                     updated_us = received_us WHERE source = 'request-network';
                  INSERT INTO events (event_id, source, realm, provider_type, received_us, facts, thin, lane, state,

@@ -202,6 +202,11 @@ pub(super) fn join(conn: &Connection, from: EventId, to: EventId) -> Result<(), 
     let pair = (Id::from(from), Id::from(to));
     conn.prepare_cached("UPDATE identities SET event_id = ?2 WHERE event_id = ?1")?.execute(pair)?;
     conn.prepare_cached(
+        "INSERT INTO identities (identity, event_id) SELECT identity, ?2 FROM events
+         WHERE event_id = ?1 AND identity IS NOT NULL ON CONFLICT DO NOTHING",
+    )?
+    .execute((Id::from(from), Id::from(to)))?;
+    conn.prepare_cached(
         "INSERT INTO claim_versions (event_id, fingerprint, claim, request_id, payment_reference, tx, delivery_id,
             at_us)
          SELECT ?2, fingerprint, claim, request_id, payment_reference, tx, delivery_id, at_us

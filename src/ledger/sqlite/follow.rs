@@ -3,10 +3,10 @@
 use rusqlite::{Connection, Row};
 use serde_json::{Value, json as object};
 
-use super::rows::{Id, Json, Named, count, int, json};
+use super::rows::{Id, Json, count, int, json, webhook_id};
 use super::{attempts, pauses};
 use crate::ledger::{Change, ChangeTable, FeedItem, FeedPage, FeedRead, LedgerError};
-use crate::model::{EventId, WebhookId};
+use crate::model::EventId;
 
 /// Most decisions of one answer.
 const CHANGES_MAX: usize = 1_000;
@@ -83,8 +83,8 @@ fn audit_body(row: &Row<'_>) -> rusqlite::Result<Value> {
 }
 
 /// Messages to a destination, by position: the primary key of the dispatches is the feed's order.
-pub(super) const FEED: &str = "SELECT d.seq, m.webhook_id, m.message_type, m.body, d.state, d.source,
-        m.first_intent_us IS NOT NULL, m.payment_id IS NOT NULL
+pub(super) const FEED: &str = "SELECT d.seq, m.message_type, m.body, d.state, d.source,
+        m.first_intent_us IS NOT NULL, m.payment_id IS NOT NULL, m.event_id, m.state_version
      FROM dispatches d JOIN messages m ON m.seq = d.seq
      WHERE d.destination = ?1 AND d.seq > ?2 ORDER BY d.seq LIMIT ?3";
 
@@ -112,21 +112,21 @@ pub(super) fn feed(conn: &Connection, read: &FeedRead, handing: Handing) -> Resu
             break;
         }
         let seq = count(row, 0)?;
-        let message_type: String = row.get(2)?;
-        let source: String = row.get(5)?;
+        let message_type: String = row.get(1)?;
+        let source: String = row.get(4)?;
         let wanted = (read.types.is_empty() || read.types.contains(&message_type))
             && (read.sources.is_empty() || read.sources.contains(&source));
-        if !wanted || row.get_ref(4)?.as_str().is_ok_and(|state| state == "superseded") {
+        if !wanted || row.get_ref(3)?.as_str().is_ok_and(|state| state == "superseded") {
             page.next = seq;
             continue;
         }
-        let body: Vec<u8> = row.get(3)?;
+        let body: Vec<u8> = row.get(2)?;
         bytes = bytes.saturating_add(body.len());
         if bytes > BYTES_MAX && !page.items.is_empty() {
             break;
         }
-        let webhook_id = row.get::<_, Named<WebhookId>>(1)?.0;
-        let (was_sent, is_payment): (bool, bool) = (row.get(6)?, row.get(7)?);
+        let (was_sent, is_payment): (bool, bool) = (row.get(5)?, row.get(6)?);
+        let webhook_id = webhook_id(row, 7)?;
         if !was_sent {
             if handing == Handing::OutWhatWasSent || pauses::holds(conn, &read.destination, &source)? {
                 return Ok((page, true));

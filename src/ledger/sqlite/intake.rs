@@ -17,6 +17,10 @@ use crate::model::{Claim, Class, Code, EventId, EventState, Identity};
 /// Different statements kept about one event: a captured secret must not make one grow without end.
 pub(super) const CLAIM_VERSIONS_MAX: i64 = 64;
 
+/// The event that an identity was pointed at, or else the one that it derives.
+const FIND: &str = "SELECT event_id FROM identities WHERE identity = ?1
+     UNION ALL SELECT event_id FROM events WHERE event_id = ?2 AND identity = ?1 LIMIT 1";
+
 /// The last record taken in, of the log that moved last.
 pub(super) fn cursor(conn: &Connection) -> Result<Option<Cursor>, LedgerError> {
     let mut statement = conn.prepare_cached("SELECT log_id, seq, link FROM cursor ORDER BY turn DESC LIMIT 1")?;
@@ -106,8 +110,8 @@ fn take_one(conn: &Connection, batch: &IntakeBatch, delivery: &IntakeDelivery) -
         }
     };
     conn.prepare_cached(
-        "INSERT INTO deliveries (delivery_id, log_id, seq, source, received_us, body_sha256, event_id, code)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO deliveries (delivery_id, log_id, seq, source, received_us, body_sha256, event_id, code, event)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT id FROM events WHERE event_id = ?7))",
     )?
     .execute(rusqlite::params![
         Id(delivery.delivery_id),
@@ -124,8 +128,9 @@ fn take_one(conn: &Connection, batch: &IntakeBatch, delivery: &IntakeDelivery) -
 
 /// The event that an identity finds.
 pub(super) fn find(conn: &Connection, identity: &Identity) -> Result<Option<EventId>, LedgerError> {
-    let mut statement = conn.prepare_cached("SELECT event_id FROM identities WHERE identity = ?1")?;
-    let found: Option<Id> = statement.query_row([identity.as_bytes()], |row| row.get(0)).optional()?;
+    let mut statement = conn.prepare_cached(FIND)?;
+    let own = EventId::of_identity(identity);
+    let found: Option<Id> = statement.query_row((identity.as_bytes(), Id::from(own)), |row| row.get(0)).optional()?;
     Ok(found.map(|id| EventId(id.0)))
 }
 
@@ -159,8 +164,8 @@ fn create(conn: &Connection, now_us: i64, event: &IntakeEvent) -> Result<EventId
     };
     conn.prepare_cached(
         "INSERT INTO events (event_id, source, realm, provider_type, received_us, facts, thin, lane, state, code,
-            version, state_version, due_us, looks, anchor_check, updated_us)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1, ?11, ?12, 0, 0, ?13)",
+            version, state_version, due_us, looks, anchor_check, updated_us, identity)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1, ?11, ?12, 0, 0, ?13, ?14)",
     )?
     .execute(rusqlite::params![
         Id::from(id),
@@ -176,10 +181,9 @@ fn create(conn: &Connection, now_us: i64, event: &IntakeEvent) -> Result<EventId
         messages,
         due_us,
         now_us,
+        event.identity.as_bytes(),
     ])?;
     (row.id, row.code) = (conn.last_insert_rowid(), code);
-    conn.prepare_cached("INSERT INTO identities (identity, event_id) VALUES (?1, ?2)")?
-        .execute((event.identity.as_bytes(), Id::from(id)))?;
     trace(conn, id, now_us, None, begins, code, &object!({ "delivery_id": facts.delivery_id }))?;
     match &event.kind {
         IntakeKind::Claim(claim) => add_claim(conn, now_us, id, facts, claim)?,

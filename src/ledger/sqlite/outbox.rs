@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::pauses;
-use super::rows::{EventRow, Id, Named, damaged};
+use super::rows::{EventRow, Id, damaged, webhook_id};
 use crate::ledger::{DueMessage, LedgerError, Reach, Wait};
 use crate::message::Rendered;
 use crate::model::{EventId, EventState, PaymentId, WebhookId};
@@ -18,16 +18,16 @@ const DUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const DUE_MAX: usize = 2_000;
 
 /// Heads of lanes that are due. The index is named: without it this reads the whole backlog.
-pub(super) const DUE: &str = "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source,
-        d.due_us, d.seq, d.replay_id, d.resent_us
+pub(super) const DUE: &str = "SELECT m.event_id, m.state_version, d.lane, m.message_type, m.body, d.attempts,
+        m.created_us, d.source, d.due_us, d.seq, d.replay_id, d.resent_us
      FROM dispatches d INDEXED BY dispatch_ready JOIN messages m ON m.seq = d.seq
      WHERE d.destination = ?1 AND d.state = 'due' AND d.head = 1 AND d.due_us <= ?2
      ORDER BY d.due_us, d.seq LIMIT ?3";
 
 /// The same of one source: what is paused beside it may be long and is not read.
 pub(super) const DUE_OF_SOURCE: &str =
-    "SELECT m.webhook_id, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source, d.due_us, d.seq,
-        d.replay_id, d.resent_us
+    "SELECT m.event_id, m.state_version, d.lane, m.message_type, m.body, d.attempts, m.created_us, d.source, d.due_us,
+        d.seq, d.replay_id, d.resent_us
      FROM dispatches d INDEXED BY dispatch_of_source JOIN messages m ON m.seq = d.seq
      WHERE d.destination = ?1 AND d.source = ?4 AND d.state = 'due' AND d.head = 1 AND d.due_us <= ?2
      ORDER BY d.due_us, d.seq LIMIT ?3";
@@ -36,10 +36,10 @@ pub(super) const DUE_OF_SOURCE: &str =
 const NEXT_SOURCE: &str = "SELECT MIN(source) FROM dispatches INDEXED BY dispatch_of_source
      WHERE destination = ?1 AND source > ?2 AND state = 'due' AND head = 1";
 
-/// Marks the oldest unfinished message of a lane. The index is named: without it this reads all that was ever sent.
+/// Marks the oldest message behind the head that a lane had. The index is named: without it this reads all that was ever sent.
 pub(super) const PROMOTE: &str = "UPDATE dispatches SET head = 1, due_us = MAX(due_us, ?3)
-     WHERE destination = ?1 AND seq = (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_waiting
-        WHERE destination = ?1 AND lane = ?2 AND state IN ('due', 'sending'))";
+     WHERE destination = ?1 AND seq = (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_behind
+        WHERE destination = ?1 AND lane = ?2 AND state = 'due' AND head = 0)";
 
 /// Adds the event's next message and makes it due everywhere.
 pub(super) fn add(
@@ -52,11 +52,10 @@ pub(super) fn add(
 ) -> Result<(), LedgerError> {
     let id = row.next_message();
     conn.prepare_cached(
-        "INSERT INTO messages (webhook_id, event_id, state_version, lane, message_type, body, payment_id, created_us)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO messages (event_id, state_version, lane, message_type, body, payment_id, created_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(rusqlite::params![
-        id.to_string(),
         Id::from(row.event_id),
         id.state_version,
         row.lane,
@@ -177,33 +176,39 @@ fn heads(
     let mut rows = statement.query(params)?;
     let (mut heads, mut bytes) = (Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
-        let body: Vec<u8> = row.get(3)?;
+        let body: Vec<u8> = row.get(4)?;
         bytes = bytes.saturating_add(body.len());
         if bytes > DUE_BYTES_MAX && !heads.is_empty() {
             break;
         }
-        let (created_us, source): (i64, String) = (row.get(5)?, row.get(6)?);
-        let asked_us = row.get::<_, Option<i64>>(10)?.map_or(created_us, |resent| resent.max(created_us));
+        let (created_us, source): (i64, String) = (row.get(6)?, row.get(7)?);
+        let asked_us = row.get::<_, Option<i64>>(11)?.map_or(created_us, |resent| resent.max(created_us));
         let message = DueMessage {
-            webhook_id: row.get::<_, Named<WebhookId>>(0)?.0,
-            lane: row.get(1)?,
-            message_type: row.get(2)?,
+            webhook_id: webhook_id(row, 0)?,
+            lane: row.get(2)?,
+            message_type: row.get(3)?,
             body,
-            attempts: row.get(4)?,
+            attempts: row.get(5)?,
             created_us,
             patient_since_us: held.resumed_us(&source).map_or(asked_us, |resumed| resumed.max(asked_us)),
-            replay_id: row.get::<_, Option<Id>>(9)?.map(|id| id.0),
+            replay_id: row.get::<_, Option<Id>>(10)?.map(|id| id.0),
         };
-        heads.push(Head { due_us: row.get(7)?, seq: row.get(8)?, message });
+        heads.push(Head { due_us: row.get(8)?, seq: row.get(9)?, message });
     }
     Ok(heads)
 }
 
+/// A message's place in its lane at one destination.
+pub(super) struct Turn {
+    pub(super) seq: i64,
+    pub(super) lane: String,
+    pub(super) head: bool,
+}
+
 /// A message at one destination, as an attempt sees it.
 pub(super) struct Dispatch {
-    pub(super) seq: i64,
+    pub(super) turn: Turn,
     pub(super) state: String,
-    pub(super) head: bool,
     pub(super) due_us: i64,
     pub(super) first_intent_us: Option<i64>,
     pub(super) is_payment: bool,
@@ -217,34 +222,68 @@ pub(super) fn dispatch(
     destination: &str,
 ) -> Result<Option<Dispatch>, LedgerError> {
     let mut statement = conn.prepare_cached(
-        "SELECT d.seq, d.state, d.head, d.due_us, m.first_intent_us, m.payment_id IS NOT NULL, d.source
-         FROM messages m JOIN dispatches d ON d.seq = m.seq AND d.destination = ?2 WHERE m.webhook_id = ?1",
+        "SELECT d.seq, d.lane, d.head, d.state, d.due_us, m.first_intent_us, m.payment_id IS NOT NULL, d.source
+         FROM messages m JOIN dispatches d ON d.seq = m.seq AND d.destination = ?3
+         WHERE m.event_id = ?1 AND m.state_version = ?2",
     )?;
-    let found = statement.query_row((message.to_string(), destination), |row| {
+    let found = statement.query_row((Id::from(message.event), message.state_version, destination), |row| {
         Ok(Dispatch {
-            seq: row.get(0)?,
-            state: row.get(1)?,
-            head: row.get(2)?,
-            due_us: row.get(3)?,
-            first_intent_us: row.get(4)?,
-            is_payment: row.get(5)?,
-            source: row.get(6)?,
+            turn: read_turn(row)?,
+            state: row.get(3)?,
+            due_us: row.get(4)?,
+            first_intent_us: row.get(5)?,
+            is_payment: row.get(6)?,
+            source: row.get(7)?,
         })
     });
     Ok(found.optional()?)
 }
 
-/// Ends a dispatch and lets the next one of its lane go; that one is due now.
-pub(super) fn finish(
+/// Finds a message's turn at a destination and the state of its dispatch, without reading the message.
+pub(super) fn turn(
+    conn: &Connection,
+    message: WebhookId,
+    destination: &str,
+) -> Result<Option<(Turn, String)>, LedgerError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT d.seq, d.lane, d.head, d.state
+         FROM messages m JOIN dispatches d ON d.seq = m.seq AND d.destination = ?3
+         WHERE m.event_id = ?1 AND m.state_version = ?2",
+    )?;
+    let found = statement.query_row((Id::from(message.event), message.state_version, destination), |row| {
+        Ok((read_turn(row)?, row.get(3)?))
+    });
+    Ok(found.optional()?)
+}
+
+/// The first three columns, as [`Turn`] has them.
+fn read_turn(row: &rusqlite::Row<'_>) -> rusqlite::Result<Turn> {
+    Ok(Turn { seq: row.get(0)?, lane: row.get(1)?, head: row.get(2)? })
+}
+
+/// Ends one of several dispatches: one that ended before it may have made it the head of its lane.
+pub(super) fn finish_any(
     conn: &Connection,
     destination: &str,
     seq: i64,
     state: &'static str,
     now_us: i64,
 ) -> Result<(), LedgerError> {
-    let (lane, head): (String, bool) = conn
-        .prepare_cached("SELECT lane, head FROM dispatches WHERE destination = ?1 AND seq = ?2")?
-        .query_row((destination, seq), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let turn = conn
+        .prepare_cached("SELECT seq, lane, head FROM dispatches WHERE destination = ?1 AND seq = ?2")?
+        .query_row((destination, seq), read_turn)?;
+    finish(conn, destination, &turn, state, now_us)
+}
+
+/// Ends a dispatch and lets the next one of its lane go; that one is due now.
+pub(super) fn finish(
+    conn: &Connection,
+    destination: &str,
+    turn: &Turn,
+    state: &'static str,
+    now_us: i64,
+) -> Result<(), LedgerError> {
+    let seq = turn.seq;
     let ended = conn
         .prepare_cached(
             "UPDATE dispatches SET state = ?3, head = 0
@@ -254,8 +293,8 @@ pub(super) fn finish(
     if ended != 1 {
         return Err(damaged(format!("message {seq} to {destination} had ended already")));
     }
-    if head {
-        conn.prepare_cached(PROMOTE)?.execute((destination, &lane, now_us))?;
+    if turn.head {
+        conn.prepare_cached(PROMOTE)?.execute((destination, &turn.lane, now_us))?;
     }
     Ok(())
 }

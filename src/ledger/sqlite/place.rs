@@ -24,7 +24,7 @@ const STATEMENTS: usize = 192;
 const APPLICATION_ID: i64 = 0x544C_4754;
 
 /// What this program reads and writes; `user_version` in the file's header.
-pub(super) const SCHEMA_VERSION: i64 = 5;
+pub(super) const SCHEMA_VERSION: i64 = 6;
 
 /// One batch a version, applied in order inside one transaction.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -33,6 +33,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
+    include_str!("schema-6.sql"),
 ];
 
 /// Why the ledger could not be opened.

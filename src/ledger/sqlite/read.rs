@@ -150,7 +150,7 @@ fn event_sql(condition: &str, rest: &str) -> String {
     format!(
         "SELECT {EVENT_COLUMNS},
             (SELECT c.claim FROM claim_versions c WHERE c.event_id = e.event_id ORDER BY c.id DESC LIMIT 1),
-            (SELECT COUNT(*) FROM deliveries n WHERE n.event_id = e.event_id), e.received_us
+            (SELECT COUNT(*) FROM deliveries n WHERE n.event = e.id), e.received_us
          FROM events e WHERE {condition} {rest}"
     )
 }
@@ -167,7 +167,10 @@ pub(super) fn events(conn: &Connection, filter: &Filter) -> Result<Page<EventVie
 pub(super) fn event(conn: &Connection, id: EventId) -> Result<Option<EventDetail>, LedgerError> {
     let mut statement = conn.prepare_cached(&event_sql("e.event_id = ?1", ""))?;
     let Some(event) = statement.query_row([Id::from(id)], event_view).optional()? else { return Ok(None) };
-    let sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.event_id = ?1 ORDER BY d.id LIMIT ?2");
+    let sql = format!(
+        "SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.event = (SELECT id FROM events WHERE event_id = ?1)
+         ORDER BY d.id LIMIT ?2"
+    );
     let deliveries =
         conn.prepare_cached(&sql)?.query_map((Id::from(id), DETAIL_MAX), delivery_view)?.collect::<Result<_, _>>()?;
     let (trace, messages, claims) = (trace(conn, id)?, messages(conn, id)?, claims::shown(conn, id)?);
@@ -178,7 +181,8 @@ fn trace(conn: &Connection, id: EventId) -> Result<Vec<TraceEntry>, LedgerError>
     // The newest entries, shown oldest first.
     let mut entries: Vec<TraceEntry> = conn
         .prepare_cached(
-            "SELECT at_us, from_state, to_state, code, detail FROM trace WHERE event_id = ?1 ORDER BY id DESC LIMIT ?2",
+            "SELECT at_us, from_state, to_state, code, detail FROM trace
+             WHERE event = (SELECT id FROM events WHERE event_id = ?1) ORDER BY id DESC LIMIT ?2",
         )?
         .query_map((Id::from(id), DETAIL_MAX), |row| {
             Ok(TraceEntry {
@@ -197,7 +201,7 @@ fn trace(conn: &Connection, id: EventId) -> Result<Vec<TraceEntry>, LedgerError>
 fn messages(conn: &Connection, id: EventId) -> Result<Vec<MessageView>, LedgerError> {
     let mut found: Vec<(i64, MessageView)> = conn
         .prepare_cached(
-            "SELECT m.seq, m.webhook_id, m.message_type, d.destination, d.state, d.due_us
+            "SELECT m.seq, m.state_version, m.message_type, d.destination, d.state, d.due_us
              FROM messages m JOIN dispatches d ON d.seq = m.seq
              WHERE m.event_id = ?1 ORDER BY m.seq, d.destination LIMIT ?2",
         )?
@@ -206,7 +210,7 @@ fn messages(conn: &Connection, id: EventId) -> Result<Vec<MessageView>, LedgerEr
             let due_us: i64 = row.get(5)?;
             let due_us = (state == "due").then_some(due_us);
             let view = MessageView {
-                webhook_id: row.get(1)?,
+                webhook_id: WebhookId { event: id, state_version: row.get(1)? }.to_string(),
                 message_type: row.get(2)?,
                 destination: row.get(3)?,
                 state,
@@ -241,8 +245,8 @@ fn messages(conn: &Connection, id: EventId) -> Result<Vec<MessageView>, LedgerEr
 
 /// A stored message's exact bytes.
 pub(super) fn message(conn: &Connection, id: WebhookId) -> Result<Option<Vec<u8>>, LedgerError> {
-    let mut statement = conn.prepare_cached("SELECT body FROM messages WHERE webhook_id = ?1")?;
-    Ok(statement.query_row([id.to_string()], |row| row.get(0)).optional()?)
+    let mut statement = conn.prepare_cached("SELECT body FROM messages WHERE event_id = ?1 AND state_version = ?2")?;
+    Ok(statement.query_row((Id::from(id.event), id.state_version), |row| row.get(0)).optional()?)
 }
 
 /// Counts, kept up by triggers: no scan.
@@ -262,7 +266,7 @@ pub(super) fn stats(conn: &Connection) -> Result<Stats, LedgerError> {
     };
     stats.oldest_unforwarded_us = oldest(
         "SELECT m.created_us FROM messages m WHERE m.seq =
-            (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_open WHERE state IN ('due', 'sending'))",
+            (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_oldest WHERE head = 1)",
     )?;
     stats.oldest_held_us = oldest("SELECT MIN(updated_us) FROM events INDEXED BY event_held WHERE state = 'held'")?;
     Ok(stats)

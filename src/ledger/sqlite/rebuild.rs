@@ -41,7 +41,8 @@ const SCRATCH: &str = "
     CREATE INDEX scratch.told_event ON told (event_id, at_us, epoch, number);
     CREATE TABLE scratch.made (event_id BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE scratch.placed (delivery_id BLOB PRIMARY KEY) WITHOUT ROWID;
-    CREATE INDEX main.rebuild_audit_at ON audit (at_us);";
+    CREATE INDEX main.rebuild_audit_at ON audit (at_us);
+    CREATE INDEX main.rebuild_event_id ON deliveries (event_id);";
 
 /// Rows of one transaction of the draft: nothing of it has to be durable before the end.
 const COMMIT_EVERY: u32 = 20_000;
@@ -168,7 +169,7 @@ impl Draft {
         for trigger in &self.triggers {
             self.conn.execute_batch(trigger)?;
         }
-        self.conn.execute_batch("DROP INDEX rebuild_audit_at; COMMIT; DETACH scratch;")?;
+        self.conn.execute_batch("DROP INDEX rebuild_audit_at; DROP INDEX rebuild_event_id; COMMIT; DETACH scratch;")?;
         tidy::check(&self.conn)?;
         // One file, without a write-ahead log beside it.
         self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

@@ -173,6 +173,18 @@ fn identities(conn: &Connection, event: &EventRow) -> Result<Vec<[u8; 32]>, Ledg
     let mut of = |id: EventId| -> Result<Vec<[u8; 32]>, LedgerError> {
         Ok(statement.query_map([Id::from(id)], |row| row.get(0))?.collect::<Result<_, _>>()?)
     };
+    let own: Option<[u8; 32]> =
+        conn.prepare_cached("SELECT identity FROM events WHERE id = ?1")?.query_row([event.id], |row| row.get(0))?;
+    if let Some(own) = own {
+        let mut found = of(event.event_id)?;
+        if found.is_empty() || intake::find(conn, &Identity::from_bytes(own))? == Some(event.event_id) {
+            found.push(own);
+            found.sort_unstable();
+            found.dedup();
+        }
+        return Ok(found);
+    }
+    // A row from before it was kept there.
     let mut at = event.event_id;
     let mut code = event.code;
     for _ in 0..JOINS_MAX {
@@ -197,7 +209,7 @@ fn identities(conn: &Connection, event: &EventRow) -> Result<Vec<[u8; 32]>, Ledg
 fn joined_to(conn: &Connection, event: EventId) -> Result<Option<EventId>, LedgerError> {
     let detail: Option<Json<serde_json::Value>> = conn
         .prepare_cached(
-            "SELECT detail FROM trace WHERE event_id = ?1 AND to_state = 'ignored' AND code = 'JOINED'
+            "SELECT detail FROM trace WHERE event = (SELECT id FROM events WHERE event_id = ?1) AND to_state = 'ignored' AND code = 'JOINED'
              ORDER BY id DESC LIMIT 1",
         )?
         .query_row([Id::from(event)], |row| row.get(0))

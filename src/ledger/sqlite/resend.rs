@@ -8,12 +8,12 @@ use rusqlite::Connection;
 use serde_json::json as object;
 
 use super::jobs;
-use super::rows::{EventRow, Id, Named, damaged};
+use super::rows::{EventRow, Id, damaged, webhook_id};
 use crate::ledger::{
     JobEnd, JobMoved, JobStep, LedgerError, ResendReport, ResendState, ResendStep, Selection, StoredJob, state,
 };
 use crate::message;
-use crate::model::{Code, EventState, WebhookId};
+use crate::model::{Code, EventId, EventState, WebhookId};
 
 /// Most messages of one step.
 const STEP_MAX: usize = 1_000;
@@ -97,7 +97,8 @@ fn stored(conn: &Connection, selection: &Selection, span: &Span, limit: usize) -
     let named = !(selection.messages.is_empty() && selection.events.is_empty());
     let which = match (named, selection.state) {
         (true, _) => {
-            "m.seq IN (SELECT n.seq FROM json_each(?4) j JOIN messages n ON n.webhook_id = j.value
+            "m.seq IN (SELECT n.seq FROM json_each(?4) j JOIN messages n
+                    ON n.event_id = unhex(j.value ->> 0) AND n.state_version = j.value ->> 1
                 UNION SELECT n.seq FROM json_each(?5) j JOIN messages n ON n.event_id = unhex(j.value))"
         }
         (false, Some(ResendState::Dead)) => {
@@ -106,20 +107,16 @@ fn stored(conn: &Connection, selection: &Selection, span: &Span, limit: usize) -
         }
         (false, Some(ResendState::Delivered) | None) => "?4 = ?4 AND ?5 = ?5",
     };
-    let messages: Vec<String> = selection.messages.iter().map(ToString::to_string).collect();
-    let events: Vec<String> = selection.events.iter().map(|event| event.0.simple().to_string()).collect();
+    let hex = |event: EventId| event.0.simple().to_string();
+    let messages: Vec<_> = selection.messages.iter().map(|id| (hex(id.event), id.state_version)).collect();
+    let events: Vec<String> = selection.events.iter().map(|event| hex(*event)).collect();
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT m.seq, m.webhook_id, m.message_type, m.created_us FROM messages m
+        "SELECT m.seq, m.event_id, m.state_version, m.message_type, m.created_us FROM messages m
          WHERE m.seq > ?1 AND m.seq <= ?2 AND {which} ORDER BY m.seq LIMIT ?3"
     ))?;
     let given = (span.after, span.upto, limit, super::rows::json(&messages)?, super::rows::json(&events)?);
     let found = statement.query_map(given, |row| {
-        Ok(Stored {
-            seq: row.get(0)?,
-            id: row.get::<_, Named<WebhookId>>(1)?.0,
-            message_type: row.get(2)?,
-            created_us: row.get(3)?,
-        })
+        Ok(Stored { seq: row.get(0)?, id: webhook_id(row, 1)?, message_type: row.get(3)?, created_us: row.get(4)? })
     })?;
     Ok(found.collect::<Result<_, _>>()?)
 }
@@ -233,12 +230,10 @@ fn renew(
     let Some(body) = message::revised(&body, message.id, id) else { return Ok(false) };
     let lane = to.first().map(|dispatch| dispatch.lane.clone()).unwrap_or_default();
     conn.prepare_cached(
-        "INSERT INTO messages (webhook_id, event_id, state_version, lane, message_type, body, payment_id, created_us,
-            first_intent_us)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO messages (event_id, state_version, lane, message_type, body, payment_id, created_us, first_intent_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(rusqlite::params![
-        id.to_string(),
         Id::from(row.event_id),
         id.state_version,
         lane,

@@ -297,6 +297,12 @@ fn read_wait(row: &Row<'_>) -> rusqlite::Result<Option<Wait>> {
     Ok(Some(Wait { chain_id: count(row, 19)?, reach: reach.0, height: count(row, 21)? }))
 }
 
+/// The id of a message, in two columns: its event's id and its version.
+pub(super) fn webhook_id(row: &Row<'_>, first: usize) -> rusqlite::Result<WebhookId> {
+    let second = first.saturating_add(1);
+    Ok(WebhookId { event: EventId(row.get::<_, Id>(first)?.0), state_version: row.get(second)? })
+}
+
 /// Appends to an event's trace.
 pub(super) fn trace(
     conn: &Connection,
@@ -308,7 +314,8 @@ pub(super) fn trace(
     detail: &serde_json::Value,
 ) -> Result<(), LedgerError> {
     conn.prepare_cached(
-        "INSERT INTO trace (event_id, at_us, from_state, to_state, code, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO trace (event_id, at_us, from_state, to_state, code, detail, event)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT id FROM events WHERE event_id = ?1))",
     )?
     .execute((
         Id::from(event),
@@ -334,7 +341,7 @@ fn retrace(
     let replaced = conn
         .prepare_cached(
             "UPDATE trace SET at_us = ?2, detail = ?5
-             WHERE id = (SELECT MAX(id) FROM trace WHERE event_id = ?1)
+             WHERE id = (SELECT MAX(id) FROM trace WHERE event = (SELECT id FROM events WHERE event_id = ?1))
                AND from_state = ?3 AND to_state = ?3 AND code IS ?4",
         )?
         .execute((Id::from(event), at_us, to.as_str(), code.map(Code::as_str), detail_text(detail)?))?;

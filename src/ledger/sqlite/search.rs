@@ -190,9 +190,7 @@ fn statement(list: List, parts: &[Part], by: By, range: Range) -> Sql {
         }),
     };
     sql = sql.then(") s").then(match list {
-        List::Deliveries => {
-            " CROSS JOIN deliveries d ON d.id = s.id LEFT JOIN events e ON e.event_id = d.event_id WHERE "
-        }
+        List::Deliveries => " CROSS JOIN deliveries d ON d.id = s.id LEFT JOIN events e ON e.id = d.event WHERE ",
         List::Events => " CROSS JOIN events e ON e.id = s.id WHERE ",
     });
     sql.and(&range.sql()).then(" ORDER BY s.received_us DESC, s.id DESC")

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::rows::{Id, damaged};
+use super::rows::{Id, damaged, webhook_id};
 use crate::ledger::{AttemptFilter, AttemptView, LedgerError, Page, SentAttempt};
 
 /// Most attempts of one page.
@@ -14,14 +14,14 @@ const LOOKED_AT_MAX: usize = 10_000;
 
 /// By the primary key, whatever is asked for: of an event by the index of its messages.
 const ALL: &str = "SELECT a.attempt_id, a.started_us, a.finished_us, a.status, a.outcome, a.latency_ms, a.response,
-        m.webhook_id, m.message_type, a.destination, d.source
+        m.event_id, m.state_version, m.message_type, a.destination, d.source
      FROM attempts a JOIN messages m ON m.seq = a.seq
         JOIN dispatches d ON d.destination = a.destination AND d.seq = a.seq
      WHERE a.attempt_id < ?1 ORDER BY a.attempt_id DESC LIMIT ?2";
 
 const OF_EVENT: &str =
     "SELECT a.attempt_id, a.started_us, a.finished_us, a.status, a.outcome, a.latency_ms, a.response,
-        m.webhook_id, m.message_type, a.destination, d.source
+        m.event_id, m.state_version, m.message_type, a.destination, d.source
      FROM messages m JOIN attempts a ON a.seq = m.seq
         JOIN dispatches d ON d.destination = a.destination AND d.seq = a.seq
      WHERE a.attempt_id < ?1 AND m.event_id = ?3 ORDER BY a.attempt_id DESC LIMIT ?2";
@@ -78,10 +78,10 @@ fn read(row: &Row<'_>) -> Result<SentAttempt, LedgerError> {
         response: row.get(6)?,
     };
     Ok(SentAttempt {
-        webhook_id: row.get(7)?,
-        message_type: row.get(8)?,
-        destination: row.get(9)?,
-        source: row.get(10)?,
+        webhook_id: webhook_id(row, 7)?.to_string(),
+        message_type: row.get(9)?,
+        destination: row.get(10)?,
+        source: row.get(11)?,
         attempt,
     })
 }

@@ -149,7 +149,7 @@ pub(super) fn supersede_unsent(conn: &Connection, event: EventId, now_us: i64) -
         .query_map([Id::from(event)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (seq, destination) in unsent {
-        outbox::finish(conn, &destination, seq, "superseded", now_us)?;
+        outbox::finish_any(conn, &destination, seq, "superseded", now_us)?;
     }
     Ok(())
 }
@@ -165,7 +165,7 @@ pub(super) fn supersede_open(conn: &Connection, event: EventId, now_us: i64) -> 
         .query_map([Id::from(event)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (seq, destination) in open {
-        outbox::finish(conn, &destination, seq, "superseded", now_us)?;
+        outbox::finish_any(conn, &destination, seq, "superseded", now_us)?;
     }
     Ok(())
 }

@@ -44,9 +44,7 @@ impl Draft {
     /// # Errors
     /// See [`Self::row`].
     pub fn owner(&self, identity: &Identity) -> Result<Option<EventId>, LedgerError> {
-        let mut statement = self.conn.prepare_cached("SELECT event_id FROM identities WHERE identity = ?1")?;
-        let found: Option<Id> = statement.query_row([identity.as_bytes()], |row| row.get(0)).optional()?;
-        match found.map(|id| EventId(id.0)) {
+        match intake::find(&self.conn, identity)? {
             Some(event) if self.has(event)? => Ok(Some(event)),
             _ => Ok(None),
         }

@@ -21,9 +21,10 @@ impl Draft {
     /// When the draft cannot be written.
     pub fn write_trace(&mut self) -> Result<(), LedgerError> {
         self.conn.execute(
-            "INSERT INTO main.trace (event_id, at_us, from_state, to_state, code, detail)
-             SELECT t.event_id, t.at_us, t.from_state, t.to_state, t.code, t.detail FROM scratch.told t
-             WHERE t.event_id IN (SELECT event_id FROM main.events) AND (t.origin <= 1 OR (t.origin = 4
+            "INSERT INTO main.trace (event_id, at_us, from_state, to_state, code, detail, event)
+             SELECT t.event_id, t.at_us, t.from_state, t.to_state, t.code, t.detail, e.id
+             FROM scratch.told t JOIN main.events e ON e.event_id = t.event_id
+             WHERE (t.origin <= 1 OR (t.origin = 4
                 AND NOT EXISTS (SELECT 1 FROM scratch.told d
                     WHERE d.event_id = t.event_id AND d.origin <= 1 AND d.from_state IS NULL)))
              ORDER BY t.at_us, t.epoch, t.number",

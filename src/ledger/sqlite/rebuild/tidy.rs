@@ -85,11 +85,12 @@ pub(super) fn leave_out_orphans(conn: &Connection, unread: &mut Vec<Unread>) -> 
     Ok(())
 }
 
-/// What is derived from other rows: heads of lanes, sources of dispatches, counts; and what events are found by of the
+/// What is derived from other rows: rows of events, heads of lanes, sources of dispatches, counts; and what events are found by of the
 /// expectations that they were inserted with (the triggers see to the rest).
 pub(super) fn recount(conn: &Connection) -> Result<(), LedgerError> {
     conn.execute_batch(
-        "UPDATE dispatches SET head = 0 WHERE head = 1;
+        "UPDATE deliveries SET event = (SELECT e.id FROM events e WHERE e.event_id = deliveries.event_id);
+         UPDATE dispatches SET head = 0, state = iif(state = 'sending', 'due', state) WHERE head = 1 OR state = 'sending';
          UPDATE dispatches SET source = COALESCE(
             (SELECT e.source FROM messages m JOIN events e ON e.event_id = m.event_id WHERE m.seq = dispatches.seq), '')
          WHERE source = '';

@@ -24,7 +24,7 @@ impl Place {
     pub(super) fn of_their_deliveries(self) -> Self {
         let (Self::InOrder(events) | Self::Set(events)) = self;
         let rest = ") s CROSS JOIN events v ON v.id = s.id
-             CROSS JOIN deliveries d INDEXED BY delivery_event ON d.event_id = v.event_id";
+             CROSS JOIN deliveries d INDEXED BY delivery_event ON d.event = v.id";
         Self::Set(Sql::new("SELECT d.received_us, d.id FROM (", []).and(&events).then(rest))
     }
 }

@@ -32,7 +32,7 @@ fn finding_due_work_reads_an_index_in_its_order() {
     let silent = plan(&conn, scan::SILENT);
     assert!(["SCAN x", "SCAN e", "SCAN c"].iter().all(|scan| !silent.contains(scan)), "{silent}");
     let promote = plan(&conn, outbox::PROMOTE);
-    assert!(promote.contains("dispatch_waiting (destination=? AND lane=?") && !promote.contains("SCAN d"), "{promote}");
+    assert!(promote.contains("dispatch_behind (destination=? AND lane=?") && !promote.contains("SCAN d"), "{promote}");
     let events = plan(
         &conn,
         &format!(
@@ -65,6 +65,24 @@ async fn a_long_backlog_in_few_lanes_gives_only_its_heads() {
         }
     }
     assert_eq!(ledger.stats(T0).await.expect("stats").outbox_due, [("default".to_owned(), left)]);
+}
+
+#[tokio::test]
+async fn an_event_is_in_no_index_that_finds_it_by_another_way() {
+    let bench = Bench::open();
+    let (ledger, mut log) = (bench.ledger(), Log::new());
+    let names = ["a", "b", "c"];
+    log.take(&*ledger, names.map(|name| event(name, plain("card", &["default"]))).into()).await;
+    let count = |of: &str| -> i64 {
+        bench.raw().query_row(&format!("SELECT COUNT(*) FROM {of}"), [], |row| row.get(0)).expect("counted")
+    };
+    // Its own identity derives its id, and its id and version name its message.
+    assert_eq!(count("identities"), 0);
+    assert_eq!(count("messages WHERE webhook_id IS NOT NULL"), 0);
+    // Alone in its lane.
+    assert_eq!(count("dispatches INDEXED BY dispatch_behind WHERE state = 'due' AND head = 0"), 0);
+    let again = log.take(&*ledger, names.map(|name| event(name, plain("card", &["default"]))).into()).await;
+    assert!(again.iter().all(|taken| !taken.new_event && taken.event_id.is_some()), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
