@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both build in cargo's dev profile, so that RocksDB is
 # compiled once (10 to 20 minutes on two cores), into a folder outside the checkout that a fresh clone reuses.
-export GROWTH_DELIVERIES GROWTH_FOLDER DRAIN_EVENTS DRAIN_FOLDER
+export GROWTH_DELIVERIES GROWTH_FOLDER DRAIN_EVENTS DRAIN_FOLDER DRAIN_CONCURRENCY
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tollgate/target
 CARGO ?= cargo
 BIN = $(CARGO_TARGET_DIR)/debug/tollgate
@@ -69,7 +69,7 @@ bench-cost: parts ## What a payment costs in calls to nodes, beside a program th
 bench-growth: build ## What the log costs as it grows to 10 million deliveries (GROWTH_DELIVERIES=n); needs about 20 GB of disk.
 	$(BENCH) -p evidence-store --bench growth
 
-bench-drain: build ## A million due messages and a backend that is back (DRAIN_EVENTS=n); needs about 5 GB of disk.
+bench-drain: build ## A million due messages and a backend that is back (DRAIN_EVENTS=n DRAIN_CONCURRENCY=n); needs about 4 GB of disk.
 	$(BENCH) -p tollgate --bench drain
 
 fuzz: build ## Fuzzes every target for a minute (SECONDS=n for longer) on the stable toolchain.

@@ -6,6 +6,7 @@
 //! ```sh
 //! make bench-drain                                 # a million: about 5 GB of disk
 //! make bench-drain DRAIN_EVENTS=200000             # shorter
+//! make bench-drain DRAIN_CONCURRENCY=256           # where it is 64, as the gateway ships
 //! ```
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot set itself up stops")]
@@ -35,6 +36,11 @@ use tollgate::model::{Identity, Origin, Part, WebhookId};
 use tollgate::task;
 use uuid::Uuid;
 
+/// The allocator of the program that is measured.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The backend's time for an answer.
 const ANSWER: Duration = Duration::from_millis(5);
 /// Messages of one command while filling.
@@ -47,7 +53,7 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
-    let count = std::env::var("DRAIN_EVENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let count = number("DRAIN_EVENTS").unwrap_or(1_000_000);
     if let Some(folder) = std::env::var_os("DRAIN_FILL") {
         return fill(Path::new(&folder), count);
     }
@@ -63,6 +69,10 @@ fn main() {
     drain(folder.path(), count);
 }
 
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -73,7 +83,8 @@ fn settings(folder: &Path, backend: SocketAddr, telemetry: SocketAddr) -> Config
          [telemetry]\nlisten = \"{telemetry}\"\n\
          [shutdown]\ndelay = \"0ms\"\n[evidence]\nreserve = \"1 MiB\"\n[evidence.watermarks]\nwarn = \"1 MiB\"\nshed = \"1 MiB\"\n\
          [[sources]]\nname = \"card\"\nprovider = \"stripe\"\npath = \"/card\"\nsecrets = [\"env:S\"]\n\
-         [forward]\nurl = \"http://{backend}/\"\nsecrets = [\"env:F\"]\nconcurrency = 256\n"
+         [forward]\nurl = \"http://{backend}/\"\nsecrets = [\"env:F\"]\nconcurrency = {}\n",
+        number("DRAIN_CONCURRENCY").unwrap_or(64)
     );
     let path = folder.join("gateway.toml");
     std::fs::write(&path, text).unwrap();

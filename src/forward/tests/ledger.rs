@@ -48,6 +48,7 @@ struct State {
     failures: Failures,
     intents: Vec<RecordIntent>,
     results: Vec<RecordAttempt>,
+    results_tried: u64,
     looks: u64,
     checks_asked: u64,
     pauses: Vec<(PauseTarget, bool)>,
@@ -100,6 +101,10 @@ impl Script {
     /// What its last attempt came to.
     pub(super) fn last(&self, id: WebhookId) -> Option<Next> {
         self.state().results.iter().rev().find(|result| result.webhook_id == id).map(|result| result.next)
+    }
+
+    pub(super) fn results_tried(&self) -> u64 {
+        self.state().results_tried
     }
 
     pub(super) fn looks(&self) -> u64 {
@@ -178,6 +183,7 @@ impl Ledger for Script {
 
     fn record_attempt(&self, result: RecordAttempt) -> Answer<'_, ()> {
         self.answer(|state| {
+            state.results_tried += 1;
             fail(&mut state.failures.results)?;
             let stands = match result.next {
                 Next::Delivered => Stands::Delivered,

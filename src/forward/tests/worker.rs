@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ledger::Failures;
 use super::receiver::{Answer, Gate, Receiver, signature};
 use super::support::{Bench, OLD_SECRET, SECRET, destination, id, message, outcomes, receiver, script, start};
 use crate::config::Secret;
@@ -181,6 +182,23 @@ async fn connections_are_kept_and_slots_are_the_limit() {
     assert!(receiver.connections() < 40, "{} connections", receiver.connections());
     // Far fewer looks than messages: a look fetches twice the slots.
     assert!(bench.ledger.looks() < 200, "{} looks", bench.ledger.looks());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_leaves_its_slot_and_waits_for_the_ledger_in_bounds() {
+    let receiver = receiver();
+    let to = crate::config::Destination { concurrency: 2, ..destination(&receiver.url()) };
+    let ledger = script((0..10).map(|n| message(n, &format!("lane-{n}"))));
+    ledger.fail(Failures { results: u32::MAX, ..Failures::default() });
+    let bench = Bench::start(to, ledger);
+    receiver.wait_for(4).await;
+    bench.until("every result is tried", |ledger| ledger.results_tried() >= 8).await;
+    assert_eq!(receiver.received().len(), 4, "twice the slots, and nothing more until one is on record");
+    bench.ledger.fail(Failures::default());
+    bench.until_delivered(0..10).await;
+    assert_eq!(receiver.received().len(), 10);
+    assert!(receiver.most_at_once() <= 2, "{} at once", receiver.most_at_once());
     bench.stop().await;
 }
 

@@ -47,8 +47,15 @@ pub(super) enum End {
     LedgerDown,
 }
 
-/// Makes one attempt. A failed probe is due again at once: the breaker paces it.
-pub(super) async fn run(line: &Line, mut message: DueMessage, permit: Permit, stop: &mut Stop) -> Ended {
+/// Makes one attempt. A failed probe is due again at once: the breaker paces it. `taken` is told as soon as the destination
+/// has the message, before that is on record.
+pub(super) async fn run(
+    line: &Line,
+    mut message: DueMessage,
+    permit: Permit,
+    stop: &mut Stop,
+    taken: impl FnOnce() + Send,
+) -> Ended {
     let now = line.clock.now();
     let attempt_id = new_id(now);
     let now_us = now.as_microsecond();
@@ -79,7 +86,10 @@ pub(super) async fn run(line: &Line, mut message: DueMessage, permit: Permit, st
     let (class, result) = send(line, &message, permit, body, attempt_id).await;
     let next = result.next;
     let heard = match class {
-        Class::Delivered => Heard::Taken,
+        Class::Delivered => {
+            taken();
+            Heard::Taken
+        }
         Class::RetryAfter(asked) => Heard::Failed(Some(asked)),
         Class::Retry | Class::Gone => Heard::Failed(None),
     };

@@ -56,26 +56,54 @@ enum Lane {
     Resting(Instant),
 }
 
-/// An attempt's end, as the dispatcher hears it.
+/// What the dispatcher hears of an attempt.
 struct Report {
     lane: String,
     permit: Permit,
-    /// None when the attempt panicked.
-    ended: Option<Ended>,
+    what: What,
 }
 
-/// Reports when dropped, so that a panicking attempt reports too.
+/// See [`Report`].
+enum What {
+    /// The destination took the message: the slot is free. The lane is not, until that is on record.
+    Taken,
+    /// It is over. `ended` is none when the attempt panicked; `held` whether it had its slot until now.
+    Over { ended: Option<Ended>, held: bool },
+}
+
+/// An attempt's way to its dispatcher. Reports the end when dropped, so that a panicking attempt reports too.
 struct Slot {
-    report: Option<Report>,
+    lane: String,
+    permit: Permit,
+    held: bool,
+    ended: Option<Ended>,
     to: mpsc::Sender<Report>,
+}
+
+impl Slot {
+    /// Lets the next message have the slot while this one's result is being recorded.
+    fn free(&mut self) {
+        self.held = false;
+        self.tell(What::Taken);
+    }
+
+    fn end(mut self, ended: Ended) {
+        self.ended = Some(ended);
+    }
+
+    fn tell(&self, what: What) {
+        let report = Report { lane: self.lane.clone(), permit: self.permit, what };
+        // The channel has room for all, so only a dispatcher that is gone misses this.
+        if self.to.try_send(report).is_err() {
+            tracing::debug!("an attempt ended after its dispatcher");
+        }
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        // The channel has room for every slot, so only a dispatcher that is gone misses this.
-        if self.report.take().is_some_and(|report| self.to.try_send(report).is_err()) {
-            tracing::debug!("an attempt ended after its dispatcher");
-        }
+        let ended = self.ended.take();
+        self.tell(What::Over { ended, held: self.held });
     }
 }
 
@@ -92,7 +120,10 @@ pub(super) struct Dispatch {
     pace: Option<Pace>,
     ready: VecDeque<DueMessage>,
     lanes: HashMap<String, Lane>,
+    /// Attempts that have a slot.
     flying: usize,
+    /// Attempts whose message was taken and whose result is not on record yet.
+    recording: usize,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     /// A look under way.
     looking: Option<JoinHandle<Found>>,
@@ -120,7 +151,9 @@ impl Dispatch {
             ready: VecDeque::new(),
             lanes: HashMap::new(),
             flying: 0,
-            reports: mpsc::channel(slots),
+            recording: 0,
+            // Two reports of each attempt, and twice as many attempts as slots.
+            reports: mpsc::channel(slots.saturating_mul(4)),
             looking: None,
             freed: HashSet::new(),
             looked: now,
@@ -140,21 +173,21 @@ impl Dispatch {
             let next = self.next_moment(now);
             tokio::select! {
                 () = stop.wait() => break,
-                Some(report) = self.reports.1.recv() => self.ended(report).await,
+                Some(report) = self.reports.1.recv() => self.heard(report).await,
                 found = looked(&mut self.looking) => self.found(found),
                 () = self.wake.wait(LONG) => self.look_soon(),
                 () = sleep_until(next) => {}
             }
         }
-        while self.flying > 0 {
+        while self.flying + self.recording > 0 {
             let Some(report) = self.reports.1.recv().await else { break };
-            self.ended(report).await;
+            self.heard(report).await;
         }
     }
 
     /// Starts attempts while there are slots, messages and leave to.
     fn launch(&mut self, now: Instant, stop: &Stop) {
-        while now >= self.held_until && !self.ready.is_empty() && self.pace.is_none_or(|pace| pace.opens(now) <= now) {
+        while self.may_launch(now) {
             let Some(permit) = self.breaker.permit(now - self.began, self.flying) else { break };
             let Some(message) = self.next_message(permit) else { break };
             if let Some(pace) = &mut self.pace {
@@ -162,17 +195,26 @@ impl Dispatch {
             }
             let lane = message.lane.clone();
             let (line, mut stop) = (Arc::clone(&self.line), stop.clone());
-            let report = Report { lane: lane.clone(), permit, ended: None };
-            let mut slot = Slot { report: Some(report), to: self.reports.0.clone() };
+            let mut slot = Slot { lane: lane.clone(), permit, held: true, ended: None, to: self.reports.0.clone() };
             let handle = task::spawn("forward-attempt", async move {
-                let ended = attempt::run(&line, message, permit, &mut stop).await;
-                if let Some(report) = &mut slot.report {
-                    report.ended = Some(ended);
-                }
+                let ended = attempt::run(&line, message, permit, &mut stop, || slot.free()).await;
+                slot.end(ended);
             });
             self.flying += 1;
             self.lanes.insert(lane, Lane::Flying(handle));
         }
+    }
+
+    fn may_launch(&self, now: Instant) -> bool {
+        now >= self.held_until
+            && !self.ready.is_empty()
+            && self.has_room()
+            && self.pace.is_none_or(|pace| pace.opens(now) <= now)
+    }
+
+    /// As many again as have slots may wait for the ledger, and no more: what it does not take is not heaped up here.
+    const fn has_room(&self) -> bool {
+        self.flying + self.recording < self.slots * 2
     }
 
     /// The first of those in hand. A probe is best made with what was tried least: what has failed often may be bad itself.
@@ -233,18 +275,37 @@ impl Dispatch {
         }
     }
 
+    /// Takes in what an attempt reports.
+    async fn heard(&mut self, report: Report) {
+        let Report { lane, permit, what } = report;
+        let (held, heard) = match &what {
+            What::Taken => (true, Heard::Taken),
+            What::Over { ended, held } => (*held, ended.as_ref().map_or(Heard::Nothing, |ended| ended.heard)),
+        };
+        if held {
+            self.flying = self.flying.saturating_sub(1);
+            let change = self.breaker.ended(permit, &lane, heard, Instant::now() - self.began, rand::random());
+            self.changed(change).await;
+        }
+        match what {
+            What::Taken => self.recording += 1,
+            What::Over { ended, held } => {
+                if !held {
+                    self.recording = self.recording.saturating_sub(1);
+                }
+                self.ended(lane, ended).await;
+            }
+        }
+    }
+
     /// An attempt is over: its lane goes on, waits or rests.
-    async fn ended(&mut self, report: Report) {
-        self.flying = self.flying.saturating_sub(1);
-        let attempt = self.lanes.remove(&report.lane);
+    async fn ended(&mut self, lane: String, ended: Option<Ended>) {
+        let attempt = self.lanes.remove(&lane);
         let now = Instant::now();
         if self.looking.is_some() {
-            self.freed.insert(report.lane.clone());
+            self.freed.insert(lane.clone());
         }
-        let heard = report.ended.as_ref().map_or(Heard::Nothing, |ended| ended.heard);
-        let change = self.breaker.ended(report.permit, &report.lane, heard, now - self.began, rand::random());
-        self.changed(change).await;
-        match report.ended.map(|ended| ended.end) {
+        match ended.map(|ended| ended.end) {
             Some(End::Finished) => {
                 self.ledger_pause = LEDGER_PAUSE.0;
                 self.look_soon();
@@ -255,7 +316,7 @@ impl Dispatch {
                 self.timer(now + Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)));
             }
             Some(End::AnchorStale) => {
-                self.lanes.insert(report.lane, Lane::Resting(now + STALE_REST));
+                self.lanes.insert(lane, Lane::Resting(now + STALE_REST));
                 self.timer(now + STALE_REST);
             }
             // What is paused is not due: the hint or the poll after the pause finds it.
@@ -324,7 +385,8 @@ impl Dispatch {
     }
 
     fn wants_more(&self) -> bool {
-        let resting = self.lanes.len().saturating_sub(self.ready.len()).saturating_sub(self.flying);
+        let under_way = self.ready.len() + self.flying + self.recording;
+        let resting = self.lanes.len().saturating_sub(under_way);
         self.ready.len() <= self.slots / 4 && resting < RESTING_MAX
     }
 
@@ -338,6 +400,7 @@ impl Dispatch {
             next = next.min(*at);
         }
         if !self.ready.is_empty()
+            && self.has_room()
             && let Some(opens) = self.breaker.opens(now - self.began, self.flying)
         {
             let paced = self.pace.map_or(now, |pace| pace.opens(now));
