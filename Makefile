@@ -69,7 +69,7 @@ bench-cost: parts ## What a payment costs in calls to nodes, beside a program th
 bench-growth: build ## What the log costs as it grows to 10 million deliveries (GROWTH_DELIVERIES=n); needs about 20 GB of disk.
 	$(BENCH) -p evidence-store --bench growth
 
-bench-drain: build ## A million due messages and a backend that is back (DRAIN_EVENTS=n DRAIN_CONCURRENCY=n); needs about 4 GB of disk.
+bench-drain: build ## A million due messages and a backend that is back (DRAIN_EVENTS=n DRAIN_CONCURRENCY=n); needs about 6 GB of disk.
 	$(BENCH) -p tollgate --bench drain
 
 fuzz: build ## Fuzzes every target for a minute (SECONDS=n for longer) on the stable toolchain.

@@ -4,7 +4,7 @@
 //! provider events of the size of Request Network's; the backend answers each request 5 ms after it was read.
 //!
 //! ```sh
-//! make bench-drain                                 # a million: about 5 GB of disk
+//! make bench-drain                                 # a million: about 6 GB of disk
 //! make bench-drain DRAIN_EVENTS=200000             # shorter
 //! make bench-drain DRAIN_CONCURRENCY=256           # where it is 64, as the gateway ships
 //! ```
