@@ -266,7 +266,7 @@ pub(super) fn stats(conn: &Connection) -> Result<Stats, LedgerError> {
     };
     stats.oldest_unforwarded_us = oldest(
         "SELECT m.created_us FROM messages m WHERE m.seq =
-            (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_oldest WHERE head = 1)",
+            (SELECT MIN(seq) FROM dispatches INDEXED BY dispatch_open WHERE state IN ('due', 'sending'))",
     )?;
     stats.oldest_held_us = oldest("SELECT MIN(updated_us) FROM events INDEXED BY event_held WHERE state = 'held'")?;
     Ok(stats)

@@ -18,11 +18,8 @@ CREATE INDEX trace_event ON trace (event, id);
 -- Only what waits behind the head of its lane; most lanes have one message.
 DROP INDEX dispatch_waiting;
 CREATE INDEX dispatch_behind ON dispatches (destination, lane, seq) WHERE state = 'due' AND head = 0;
--- What is being sent is found by its open attempt, and the oldest of all that is open is the head of its lane. Neither index
--- is touched when a message is begun.
+-- What is being sent is found by its open attempt.
 DROP INDEX dispatch_sending;
-DROP INDEX dispatch_open;
-CREATE INDEX dispatch_oldest ON dispatches (seq) WHERE head = 1;
 
 -- A message is found by its event and version, of which its id is made; the text is kept of older ones only. Nothing else that is
 -- stored changes (https://sqlite.org/lang_altertable.html#otheralter).
